@@ -1,0 +1,43 @@
+// All that a run found, in the form that every output format is written from.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/run/sample.hpp"
+#include "bench/stats/summary.hpp"
+#include "bench/stats/warning.hpp"
+
+namespace bench {
+
+// What the plan knows; filled in by bench/run.
+struct RunFacts {
+  std::string command;                  // as typed
+  std::string suite;                    // "quick"; empty if none
+  std::string baseline;                 // an allocator's display name
+  std::vector<std::string> allocators;  // display names in order of the table's columns; includes the baseline
+  int repetitions = 0;                  // blocks asked for
+  double min_time_s = 0;                // to which iteration counts were calibrated
+  std::uint64_t seed = 0;
+  bool cut_off = false;                 // by Ctrl-C: cells may be missing
+  std::vector<Warning> warnings;        // environment's; digest() appends those of the samples
+  // Written to environment.json as it is. Keys that reports, charts and publish read, all optional for the reports:
+  //   "cpu" {"model", "count"}, "memory_bytes", "kernel", "libc", "compiler", "build_type", "commit", "dirty" (bool), "date", "host",
+  //   "allocators" [{"name", "version", "library", "sha256"}]
+  nlohmann::json environment = nlohmann::json::object();
+};
+
+struct Report {
+  RunFacts facts;
+  std::vector<Sample> samples;
+  std::vector<Summary> summaries;
+  std::vector<GeometricMean> means;
+  std::vector<Warning> warnings;        // facts.warnings, then noise_warnings(samples)
+};
+
+// O(samples * log samples).
+Report digest(RunFacts facts, std::vector<Sample> samples);
+
+}  // namespace bench

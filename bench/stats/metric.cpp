@@ -1,0 +1,52 @@
+#include "bench/stats/metric.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace bench {
+namespace {
+
+using enum Direction;
+
+constexpr std::array kMetrics{
+    Metric{"throughput", "ops/s", kHigherIsBetter, "faster", "slower",
+           "operations per second of wall time, all threads together"},
+    Metric{"wall_time", "s", kLowerIsBetter, "slower", "faster", "wall time of the timed region"},
+    Metric{"user_time", "s", kLowerIsBetter, "more", "less", "CPU time in user mode, all threads"},
+    Metric{"system_time", "s", kLowerIsBetter, "more", "less",
+           "CPU time in the kernel, all threads"},
+    Metric{"cycles", "1", kLowerIsBetter, "more", "fewer", "CPU cycles of the timed region"},
+    Metric{"instructions", "1", kLowerIsBetter, "more", "fewer",
+           "instructions of the timed region"},
+    Metric{"peak_rss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "highest resident set (VmHWM) above that before the workload started"},
+    Metric{"fragmentation", "1", kLowerIsBetter, "larger", "smaller",
+           "peak_rss over the peak of live bytes requested; 1 is the least possible"},
+    Metric{"mean_rss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set averaged over time, in a run of its own"},
+    Metric{"retained_rss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set that stays after everything was freed"},
+    Metric{"peak_live", "bytes", kNeither, "higher", "lower",
+           "peak of bytes requested and not yet freed; the same under every allocator"},
+    Metric{"minor_faults", "1", kLowerIsBetter, "more", "fewer",
+           "page faults served without a disk"},
+    Metric{"major_faults", "1", kLowerIsBetter, "more", "fewer", "page faults served from a disk"},
+    Metric{"voluntary_switches", "1", kLowerIsBetter, "more", "fewer",
+           "context switches because a thread waited"},
+    Metric{"involuntary_switches", "1", kLowerIsBetter, "more", "fewer",
+           "context switches because the kernel took the CPU away"},
+};
+
+}  // namespace
+
+std::span<const Metric> metrics() { return kMetrics; }
+
+Metric metric_named(std::string_view name) {
+  const auto* found = std::ranges::find(kMetrics, name, &Metric::name);
+  if (found != kMetrics.end()) {
+    return *found;
+  }
+  return Metric{name, "", kNeither, "higher", "lower", "reported by the workload itself"};
+}
+
+}  // namespace bench
