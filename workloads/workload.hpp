@@ -29,6 +29,7 @@ struct Parameter {
   std::string meaning;       // one line
   std::int64_t min_value;    // smallest and largest value accepted
   std::int64_t max_value;
+  std::vector<std::string> choices{};  // where not empty: names of the values 0, 1, ... for the user to write
 };
 
 enum class Threading {
@@ -40,14 +41,16 @@ enum class Kind { kSynthetic, kRealistic, kTrace, kUser };
 
 // Immutable description, shown by `bench list workloads`.
 struct Info {
-  std::string name;         // e.g. "larson"; lower case, digits and dashes
-  std::string question;     // one line: what it asks of an allocator
-  std::string origin;       // where the pattern comes from
-  std::string operation;    // what one operation is, e.g. "a free and a malloc"
+  std::string name{};       // e.g. "larson"; lower case, digits and dashes
+  std::string question{};   // one line: what it asks of an allocator
+  std::string origin{};     // where the pattern comes from
+  std::string operation{};  // what one operation is, e.g. "a free and a malloc"
   Kind kind = Kind::kSynthetic;
   Threading threading = Threading::kSingle;
-  std::vector<Parameter> parameters;
+  std::vector<Parameter> parameters{};
   std::int64_t smoke_iterations = 1;  // enough for a test, well under a second
+  std::string threads_note{};  // what a thread of `threads` is, where run() starts threads of its own
+  std::string profile{};       // live memory over time, sizes, lifetimes, remote frees: what parameters determine
 };
 
 // What a workload is built from. Owned by the caller, outlives the workload.
@@ -58,6 +61,10 @@ class Setup {
 
   // The value of a parameter, by name; throws std::out_of_range for a name that Info does not list.
   [[nodiscard]] std::int64_t operator[](std::string_view parameter) const;
+  // The same for a parameter that is a size or a count, never negative.
+  [[nodiscard]] std::size_t count(std::string_view parameter) const {
+    return static_cast<std::size_t>((*this)[parameter]);
+  }
   [[nodiscard]] int threads() const { return threads_; }
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
@@ -73,6 +80,9 @@ struct Tally {
   std::uint64_t operations = 0;
   std::uint64_t checksum = 0;
 };
+
+// Exit code of a process whose workload was refused memory; see out_of_memory() in memory.hpp.
+inline constexpr int kOutOfMemoryExitCode = 75;
 
 // Names a moment of the run ("filled", "drained") for memory timelines. Cheap; does nothing unless the worker
 // samples memory. Safe from any thread.
