@@ -2,7 +2,7 @@
 # a measured process holds only the library it measures. What cannot be built is recorded in missing.json.
 
 find_package(PkgConfig REQUIRED)
-set(realistic_module_dir ${PROJECT_BINARY_DIR}/lib/workloads)
+set(realistic_module_dir ${PROJECT_BINARY_DIR}/lib/workloads CACHE INTERNAL "")
 define_property(GLOBAL PROPERTY REALISTIC_MODULES BRIEF_DOCS "Names of the workload modules that are built")
 define_property(GLOBAL PROPERTY REALISTIC_MISSING BRIEF_DOCS "JSON objects, one for each module not built")
 

@@ -1,0 +1,100 @@
+// Runs one workload module twice, without a clock, and prints what the second run did: the process that
+// realistic_test.cpp starts under each allocator. The first run fills the caches that libraries keep for good.
+//
+// usage: realistic_runner MODULE WORKLOAD[:PARAMETER=VALUE,...] THREADS ITERATIONS SEED
+//        an iteration count of 0 stands for the workload's smoke_iterations
+// output: one line, "OPERATIONS CHECKSUM RETAINED_BYTES LIBRARY": what run() left allocated, which means something
+//        under the C library's malloc only, and the file that malloc comes from.
+#include <dlfcn.h>
+#include <malloc.h>
+
+#include <barrier>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "workloads/registry.hpp"
+#include "workloads/workload.hpp"
+
+namespace {
+
+struct Outcome {
+  workloads::Tally tally;
+  std::int64_t retained_bytes = 0;
+};
+
+std::int64_t bytes_in_use() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+}
+
+workloads::Tally run_threads(workloads::Workload& workload, int threads, std::int64_t iterations) {
+  std::vector<workloads::Tally> tallies(static_cast<std::size_t>(threads));
+  std::vector<std::thread> team;
+  std::barrier<> start(threads);
+  for (int i = 0; i < threads; ++i) {
+    team.emplace_back([&start, &workload, &tally = tallies[static_cast<std::size_t>(i)], i,
+                       iterations] {
+      start.arrive_and_wait();
+      tally = workload.run(i, iterations);
+    });
+  }
+  for (std::thread& member : team) member.join();
+  workloads::Tally total;
+  for (const workloads::Tally& tally : tallies) {
+    total.operations += tally.operations;
+    total.checksum += tally.checksum;
+  }
+  return total;
+}
+
+Outcome run_once(const workloads::Selection& selection, int threads, std::int64_t iterations,
+                 std::uint64_t seed) {
+  const workloads::Setup setup = selection.setup(threads, seed);
+  const std::unique_ptr<workloads::Workload> workload = selection.entry.make(setup);
+  const std::int64_t before_bytes = bytes_in_use();
+  const workloads::Tally tally = run_threads(*workload, threads, iterations);
+  return {tally, bytes_in_use() - before_bytes};
+}
+
+// The file that serves malloc in this process.
+const char* malloc_library() {
+  Dl_info info;
+  void* const address = dlsym(RTLD_DEFAULT, "malloc");
+  return dladdr(address, &info) != 0 ? info.dli_fname : "?";
+}
+
+void run(char** arguments) {
+  workloads::load_module(arguments[1]);
+  const workloads::Selection selection = workloads::select(arguments[2]);
+  const int threads = std::atoi(arguments[3]);
+  std::int64_t iterations = std::atoll(arguments[4]);
+  if (iterations == 0) iterations = selection.entry.info.smoke_iterations;
+  const std::uint64_t seed = std::strtoull(arguments[5], nullptr, 10);
+
+  run_once(selection, threads, iterations, seed);
+  const Outcome outcome = run_once(selection, threads, iterations, seed);
+  std::printf("%llu %016llx %lld %s\n", static_cast<unsigned long long>(outcome.tally.operations),
+              static_cast<unsigned long long>(outcome.tally.checksum),
+              static_cast<long long>(outcome.retained_bytes), malloc_library());
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 6) {
+    std::fprintf(stderr, "usage: realistic_runner MODULE WORKLOAD THREADS ITERATIONS SEED\n");
+    return 2;
+  }
+  try {
+    run(arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "realistic_runner: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
