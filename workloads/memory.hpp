@@ -100,6 +100,24 @@ inline std::uint64_t read_whole(const void* block, std::size_t bytes) {
   return sum;
 }
 
+// A block that changes hands carries its own size: the first 8 bytes hold it with the tag above it,
+// the last byte is the tag again.  | size: 56 bits | tag: 8 bits | ... | tag: 8 bits |  Requires
+// bytes >= 8; at 8 both tags are the same byte.
+inline void seal(void* block, std::size_t bytes, std::uint8_t tag) {
+  const std::uint64_t word = bytes | std::uint64_t{tag} << 56;
+  std::memcpy(block, &word, sizeof word);
+  static_cast<std::uint8_t*>(block)[bytes - 1] = tag;
+}
+
+// Size and both tags of a sealed block, added up.
+inline std::uint64_t read_sealed(const void* block) {
+  escape(block);
+  std::uint64_t word;
+  std::memcpy(&word, block, sizeof word);
+  const std::uint64_t bytes = word & ((std::uint64_t{1} << 56) - 1);
+  return bytes + (word >> 56) + static_cast<const std::uint8_t*>(block)[bytes - 1];
+}
+
 // A fixed number of T, all zero, in a mapping of its own; resident from the start. Owns the
 // mapping, moves, is not copied. T is trivial, or an atomic, for which zero bytes are the value 0.
 // Nothing is locked: sharing is the user's.
@@ -138,6 +156,12 @@ class MappedArray {
  private:
   T* items_ = nullptr;
   std::size_t size_ = 0;
+};
+
+// A live block and how many bytes were asked for.
+struct Block {
+  void* pointer;
+  std::size_t bytes;
 };
 
 // Walks over an array that was drawn before the clock started, again and again. One a thread; the

@@ -49,6 +49,7 @@ struct Info {
   Threading threading = Threading::kSingle;
   std::vector<Parameter> parameters{};
   std::int64_t smoke_iterations = 1;  // enough for a test, well under a second
+  std::string smoke_parameters{};     // where the defaults are too large for one: "megabytes=8"
   std::string threads_note{};  // what a thread of `threads` is, where run() starts threads of its own
   std::string profile{};       // live memory over time, sizes, lifetimes, remote frees: what parameters determine
 };

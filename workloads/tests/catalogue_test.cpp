@@ -20,6 +20,12 @@ std::vector<std::string> names() {
   return all;
 }
 
+// The workload at its smoke size.
+Selection smoke(const std::string& name) {
+  const std::string& parameters = find(name)->info.smoke_parameters;
+  return select(parameters.empty() ? name : name + ":" + parameters);
+}
+
 Tally run_once(const Selection& selection, int threads, std::int64_t iterations) {
   const Setup setup = selection.setup(threads, kSeed);
   const std::unique_ptr<Workload> workload = selection.entry.make(setup);
@@ -42,7 +48,7 @@ Tally run_once(const Selection& selection, int threads, std::int64_t iterations)
 class Catalogue : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Catalogue, SameWorkTwice) {
-  const Selection selection = select(GetParam());
+  const Selection selection = smoke(GetParam());
   const int most_threads = selection.entry.info.threading == Threading::kAny ? 2 : 1;
   for (int threads = 1; threads <= most_threads; ++threads) {
     const Tally first = run_once(selection, threads, selection.entry.info.smoke_iterations);
@@ -55,7 +61,7 @@ TEST_P(Catalogue, SameWorkTwice) {
 }
 
 TEST_P(Catalogue, MoreIterationsAreMoreOperations) {
-  const Selection selection = select(GetParam());
+  const Selection selection = smoke(GetParam());
   const std::int64_t few = selection.entry.info.smoke_iterations;
   EXPECT_GT(run_once(selection, 1, few + 1).operations, run_once(selection, 1, few).operations);
 }
