@@ -1,5 +1,5 @@
-// A running digest of what a workload computed. It depends on values only, so it is equal under every allocator; a
-// word a step, so that checking a megabyte costs far less than producing it.
+// A running digest of what a workload computed. It depends on values only, so it is equal under
+// every allocator; a word a step, so that checking a megabyte costs far less than producing it.
 #pragma once
 
 #include <cstddef>

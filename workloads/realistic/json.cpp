@@ -1,11 +1,13 @@
-// json: a document of about a megabyte, read into a tree of values, changed, digested into a new tree and written.
+// json: a document of about a megabyte, read into a tree of values, changed, digested into a new
+// tree and written.
 //
-// Question: what does an allocator cost a program whose data are trees of small nodes and strings, built at once,
-// walked, and torn down node by node?
-// Origin: nlohmann-json, the usual C++ library for JSON: std::map nodes, std::vector arrays that grow, std::string.
-// Parameters: the size of the document.
+// Question: what does an allocator cost a program whose data are trees of small nodes and strings,
+// built at once, walked, and torn down node by node? Origin: nlohmann-json, the usual C++ library
+// for JSON: std::map nodes, std::vector arrays that grow, std::string. Parameters: the size of the
+// document.
 //
-// Every thread reads the same text, and has trees of its own. All nodes are freed at the end of each iteration.
+// Every thread reads the same text, and has trees of its own. All nodes are freed at the end of
+// each iteration.
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>

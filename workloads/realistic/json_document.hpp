@@ -1,4 +1,5 @@
-// The document that the json workloads read: a product catalogue with places and reviews, drawn from the seed.
+// The document that the json workloads read: a product catalogue with places and reviews, drawn
+// from the seed.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +34,8 @@ inline void append_reviews(MappedText& text, Random& random) {
   text << "\"reviews\": [";
   const std::size_t count = random.below(5);
   for (std::size_t i = 0; i < count; ++i) {
-    text << (i > 0 ? ", " : "") << "{\"stars\": " << random.between(1, 5) << ", \"verified\": "
-         << (random.chance(2, 3) ? "true" : "false") << ", ";
+    text << (i > 0 ? ", " : "") << "{\"stars\": " << random.between(1, 5)
+         << ", \"verified\": " << (random.chance(2, 3) ? "true" : "false") << ", ";
     append_phrase(text, random, "user", 1);
     text << ", ";
     append_phrase(text, random, "text", random.between(3, 30));
@@ -55,8 +56,8 @@ inline void append_product(MappedText& text, Random& random, std::size_t id) {
   for (std::size_t i = 0; i < tags; ++i) {
     text << (i > 0 ? ", \"" : "\"") << draw_word(random) << "\"";
   }
-  text << "], \"attributes\": {\"weight\": " << random.between(1, 9000) << ", \"fragile\": "
-       << (random.chance(1, 4) ? "true" : "null") << ", ";
+  text << "], \"attributes\": {\"weight\": " << random.between(1, 9000)
+       << ", \"fragile\": " << (random.chance(1, 4) ? "true" : "null") << ", ";
   append_phrase(text, random, "colour", 1);
   text << "}, \"store\": {\"type\": \"Point\", \"coordinates\": [";
   append_coordinate(text, random, 180);

@@ -1,16 +1,16 @@
 // sqlite: an order-processing database in memory.
 //
-// Question: what does an allocator cost a database engine - pages of 4 KiB that stay, and for each statement a parse
-// tree, a program, cursors, sorters and strings that live for microseconds?
-// Origin: the usual shop schema of database benchmarks (customers, products, orders and their lines), driven as an
-// application does: orders go in through prepared statements, reports are prepared anew each time.
-// Parameters: orders a day, days kept, customers, products.
+// Question: what does an allocator cost a database engine - pages of 4 KiB that stay, and for each
+// statement a parse tree, a program, cursors, sorters and strings that live for microseconds?
+// Origin: the usual shop schema of database benchmarks (customers, products, orders and their
+// lines), driven as an application does: orders go in through prepared statements, reports are
+// prepared anew each time. Parameters: orders a day, days kept, customers, products.
 //
-// An iteration is one day of trade: a transaction that inserts the orders, five reports that join, group, sort and
-// format text, and the deletion of the day that has fallen out of the window; so the database reaches a steady size.
-// Each thread has a connection of its own. SQLite's memory statistics are off, as its manual advises for threads:
-// they would put one lock around every allocation. Debian builds SQLite without lookaside buffers: every small object
-// is a malloc.
+// An iteration is one day of trade: a transaction that inserts the orders, five reports that join,
+// group, sort and format text, and the deletion of the day that has fallen out of the window; so
+// the database reaches a steady size. Each thread has a connection of its own. SQLite's memory
+// statistics are off, as its manual advises for threads: they would put one lock around every
+// allocation. Debian builds SQLite without lookaside buffers: every small object is a malloc.
 #include <sqlite3.h>
 
 #include <cstdint>
@@ -45,7 +45,8 @@ constexpr const char* kSchema = R"sql(
   CREATE INDEX lines_by_order ON lines(order_id);
 )sql";
 
-// ?1 is the day. Every report ends in a total order, so that its digest does not depend on the plan.
+// ?1 is the day. Every report ends in a total order, so that its digest does not depend on the
+// plan.
 constexpr const char* kReports[] = {
     R"sql(SELECT c.name, count(DISTINCT o.id), sum(l.quantity * l.price_cents) AS total
           FROM orders o JOIN customers c ON c.id = o.customer_id JOIN lines l ON l.order_id = o.id
@@ -105,7 +106,8 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
-  // Binds from the first parameter on, runs to the end, and makes the statement ready for the next call.
+  // Binds from the first parameter on, runs to the end, and makes the statement ready for the next
+  // call.
   template <typename... Values>
   void execute(const Values&... values) {
     bind_all(values...);
@@ -251,8 +253,7 @@ class Shop {
     }
     forget(day - days_kept_);
     constexpr std::uint64_t kOtherStatements = 7;  // deliver, forget, and their transactions
-    return script_.orders_per_day() * (1 + kLinesPerOrder) + std::size(kReports) +
-           kOtherStatements;
+    return script_.orders_per_day() * (1 + kLinesPerOrder) + std::size(kReports) + kOtherStatements;
   }
 
  private:

@@ -1,5 +1,5 @@
-// Input text for the realistic workloads: made from the seed before the clock starts, in mapped memory, so that it
-// costs the allocator under test nothing.
+// Input text for the realistic workloads: made from the seed before the clock starts, in mapped
+// memory, so that it costs the allocator under test nothing.
 #pragma once
 
 #include <array>
@@ -16,11 +16,11 @@
 
 namespace workloads {
 
-// Text that grows at its end. Views of it hold until the next append. Not thread-safe while it grows.
+// Text that grows at its end. Views of it hold until the next append. Not thread-safe while it
+// grows.
 class MappedText {
  public:
-  explicit MappedText(std::size_t capacity_bytes = std::size_t{1} << 16)
-      : bytes_(capacity_bytes) {}
+  explicit MappedText(std::size_t capacity_bytes = std::size_t{1} << 16) : bytes_(capacity_bytes) {}
 
   MappedText& operator<<(std::string_view text) {
     if (size_ + text.size() > bytes_.size()) grow(size_ + text.size());
@@ -30,8 +30,7 @@ class MappedText {
   }
 
   template <std::integral Number>
-    requires(!std::same_as<Number, char>)
-  MappedText& operator<<(Number number) {
+  requires(!std::same_as<Number, char>) MappedText& operator<<(Number number) {
     std::array<char, 24> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
     return *this << std::string_view(digits.data(), end);
@@ -61,14 +60,14 @@ struct TextRange {
 };
 
 inline constexpr auto kWords = std::to_array<std::string_view>(
-    {"amber",  "anchor",  "autumn",   "barley", "basin",    "beacon",  "birch",   "bridge",
-     "bronze", "candle",  "canyon",   "carbon", "cedar",    "chapel",  "cobalt",  "copper",
-     "cotton", "crystal", "delta",    "desk",   "ember",    "engine",  "falcon",  "fabric",
-     "garden", "glass",   "granite",  "harbor", "hazel",    "helmet",  "indigo",  "island",
-     "ivory",  "jacket",  "juniper",  "kettle", "ladder",   "lantern", "linen",   "maple",
-     "marble", "meadow",  "mirror",   "nickel", "notebook", "oak",     "orchard", "paper",
-     "pepper", "pillow",  "porcelain", "quartz", "ribbon",  "river",   "saddle",  "silver",
-     "spruce", "table",   "thistle",  "timber", "velvet",   "walnut",  "willow",  "zinc"});
+    {"amber",  "anchor",  "autumn",    "barley", "basin",    "beacon",  "birch",   "bridge",
+     "bronze", "candle",  "canyon",    "carbon", "cedar",    "chapel",  "cobalt",  "copper",
+     "cotton", "crystal", "delta",     "desk",   "ember",    "engine",  "falcon",  "fabric",
+     "garden", "glass",   "granite",   "harbor", "hazel",    "helmet",  "indigo",  "island",
+     "ivory",  "jacket",  "juniper",   "kettle", "ladder",   "lantern", "linen",   "maple",
+     "marble", "meadow",  "mirror",    "nickel", "notebook", "oak",     "orchard", "paper",
+     "pepper", "pillow",  "porcelain", "quartz", "ribbon",   "river",   "saddle",  "silver",
+     "spruce", "table",   "thistle",   "timber", "velvet",   "walnut",  "willow",  "zinc"});
 
 // One of kWords; low indices are more likely, as in real text.
 inline std::string_view draw_word(Random& random) {

@@ -1,9 +1,11 @@
-// Runs one workload module twice, without a clock, and prints what the second run did: the process that
-// realistic_test.cpp starts under each allocator. The first run fills the caches that libraries keep for good.
+// Runs one workload module twice, without a clock, and prints what the second run did: the process
+// that realistic_test.cpp starts under each allocator. The first run fills the caches that
+// libraries keep for good.
 //
 // usage: realistic_runner MODULE WORKLOAD[:PARAMETER=VALUE,...] THREADS ITERATIONS SEED
 //        an iteration count of 0 stands for the workload's smoke_iterations
-// output: one line, "OPERATIONS CHECKSUM RETAINED_BYTES LIBRARY": what run() left allocated, which means something
+// output: one line, "OPERATIONS CHECKSUM RETAINED_BYTES LIBRARY": what run() left allocated, which
+// means something
 //        under the C library's malloc only, and the file that malloc comes from.
 #include <dlfcn.h>
 #include <malloc.h>
@@ -37,11 +39,11 @@ workloads::Tally run_threads(workloads::Workload& workload, int threads, std::in
   std::vector<std::thread> team;
   std::barrier<> start(threads);
   for (int i = 0; i < threads; ++i) {
-    team.emplace_back([&start, &workload, &tally = tallies[static_cast<std::size_t>(i)], i,
-                       iterations] {
-      start.arrive_and_wait();
-      tally = workload.run(i, iterations);
-    });
+    team.emplace_back(
+        [&start, &workload, &tally = tallies[static_cast<std::size_t>(i)], i, iterations] {
+          start.arrive_and_wait();
+          tally = workload.run(i, iterations);
+        });
   }
   for (std::thread& member : team) member.join();
   workloads::Tally total;
