@@ -1,4 +1,5 @@
-// The formats that a report can be written in. One file a format; all are pure functions from Report to text.
+// The formats that a report can be written in. One file a format; all are pure functions from
+// Report to text.
 #pragma once
 
 #include <optional>
@@ -11,8 +12,8 @@
 namespace bench {
 
 struct Style {
-  bool colour = false;   // ANSI escapes
-  int width = 120;       // columns of the terminal; tables break into parts rather than exceed it
+  bool colour = false;  // ANSI escapes
+  int width = 120;      // columns of the terminal; tables break into parts rather than exceed it
 };
 
 // One way to write a report.
@@ -21,13 +22,15 @@ struct Format {
   std::string (*render)(const Report& report, const Style& style);
 };
 
-// What --format accepts: table, csv (summary.csv), json (summaries, means, warnings and environment in one object), markdown.
+// What --format accepts: table, csv (summary.csv), json (summaries, means, warnings and environment
+// in one object), markdown.
 std::span<const Format> stdout_formats();
 
 // Nothing for a name that is not in stdout_formats().
 std::optional<Format> format_named(std::string_view name);
 
-// Colour and width of stdout: colour only on a terminal, never with NO_COLOR set (to anything but ""), nor TERM=dumb.
+// Colour and width of stdout: colour only on a terminal, never with NO_COLOR set (to anything but
+// ""), nor TERM=dumb.
 Style style_of_stdout();
 
 std::string render_table(const Report& report, const Style& style);

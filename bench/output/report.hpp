@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/run/sample.hpp"
+#include "bench/stats/geometric_mean.hpp"
 #include "bench/stats/summary.hpp"
 #include "bench/stats/warning.hpp"
 
@@ -14,18 +15,23 @@ namespace bench {
 
 // What the plan knows; filled in by bench/run.
 struct RunFacts {
-  std::string command;                  // as typed
-  std::string suite;                    // "quick"; empty if none
-  std::string baseline;                 // an allocator's display name
-  std::vector<std::string> allocators;  // display names in order of the table's columns; includes the baseline
-  int repetitions = 0;                  // blocks asked for
-  double min_time_s = 0;                // to which iteration counts were calibrated
+  std::string command;   // as typed
+  std::string suite;     // "quick"; empty if none
+  std::string baseline;  // an allocator's display name
+  std::vector<std::string>
+      allocators;  // display names in order of the table's columns; includes the baseline
+  std::vector<std::string>
+      references;         // those of them that show a limit and are no candidates: {"limit"}
+  int repetitions = 0;    // blocks asked for
+  double min_time_s = 0;  // to which iteration counts were calibrated
   std::uint64_t seed = 0;
-  bool cut_off = false;                 // by Ctrl-C: cells may be missing
-  std::vector<Warning> warnings;        // environment's; digest() appends those of the samples
-  // Written to environment.json as it is. Keys that reports, charts and publish read, all optional for the reports:
-  //   "cpu" {"model", "count"}, "memory_bytes", "kernel", "libc", "compiler", "build_type", "commit", "dirty" (bool), "date", "host",
-  //   "allocators" [{"name", "version", "library", "sha256"}]
+  bool cut_off = false;           // by Ctrl-C: cells may be missing
+  std::vector<Warning> warnings;  // environment's; digest() appends those of the samples
+  // Written to environment.json as it is. Keys that reports, charts and publish read, all optional
+  // for the reports:
+  //   "cpu" {"model", "count"}, "memory_bytes", "kernel", "libc", "compiler", "build_type",
+  //   "commit", "dirty" (bool), "date", "host", "allocators" [{"name", "version", "library",
+  //   "sha256"}]
   nlohmann::json environment = nlohmann::json::object();
 };
 
@@ -34,7 +40,7 @@ struct Report {
   std::vector<Sample> samples;
   std::vector<Summary> summaries;
   std::vector<GeometricMean> means;
-  std::vector<Warning> warnings;        // facts.warnings, then noise_warnings(samples)
+  std::vector<Warning> warnings;  // facts.warnings, then noise_warnings(samples)
 };
 
 // O(samples * log samples).

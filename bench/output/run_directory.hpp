@@ -1,8 +1,9 @@
-// The directory that a run leaves: samples.csv, summary.csv, benchmark.json, environment.json, report.md.
+// The directory that a run leaves: samples.csv, summary.csv, benchmark.json, environment.json,
+// report.md.
 //
-// samples.csv grows and is flushed with every cell, so a run that is killed keeps what it measured. The other files are replaced as
-// a whole (written beside, then renamed), so each is always either the old or the new version, never half of one.
-// Owned by the run's main thread; not thread-safe.
+// samples.csv grows and is flushed with every cell, so a run that is killed keeps what it measured.
+// The other files are replaced as a whole (written beside, then renamed), so each is always either
+// the old or the new version, never half of one. Owned by the run's main thread; not thread-safe.
 #pragma once
 
 #include <cstdio>
@@ -17,7 +18,8 @@
 
 namespace bench {
 
-// A file or stdout that cannot be written; what() is one line that names it, the reason and what to do.
+// A file or stdout that cannot be written; what() is one line that names it, the reason and what to
+// do.
 class OutputError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -25,15 +27,18 @@ class OutputError : public std::runtime_error {
 
 class RunDirectory {
  public:
-  // Creates the directory (parents too) and samples.csv in it; throws OutputError if that fails or if samples.csv exists already.
+  // Creates the directory (parents too) and samples.csv in it; throws OutputError if that fails or
+  // if samples.csv exists already.
   explicit RunDirectory(std::filesystem::path path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  // Appends rows to samples.csv and hands them to the kernel; throws OutputError (disk full) with all earlier rows intact.
+  // Appends rows to samples.csv and hands them to the kernel; throws OutputError (disk full) with
+  // all earlier rows intact.
   void append(std::span<const Sample> samples);
 
-  // Replaces all files but samples.csv. Call after each cell, and at the end. Throws OutputError; the old files stay valid.
+  // Replaces all files but samples.csv. Call after each cell, and at the end. Throws OutputError;
+  // the old files stay valid.
   void write(const Report& report) const;
 
  private:
@@ -46,7 +51,8 @@ class RunDirectory {
   long long valid_bytes_ = 0;  // of samples.csv: where the last complete row ends
 };
 
-// Reads a samples.csv back (for --resume, merge and compare); throws std::runtime_error that names file and line.
+// Reads a samples.csv back (for --resume, merge and compare); throws std::runtime_error that names
+// file and line.
 std::vector<Sample> read_samples(const std::filesystem::path& path);
 
 // Writes to stdout and flushes; throws OutputError if that fails (a closed pipe, a full disk).

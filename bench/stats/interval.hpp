@@ -1,9 +1,10 @@
-// Interval estimates of a mean from few repetitions. Pure functions; any thread.
+// The mean of a few repetitions and how well it is known, by Student's t. Pure functions; any
+// thread. README.md says why this and not a bootstrap.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace bench {
 
@@ -12,23 +13,25 @@ struct Interval {
   double high;
 };
 
-enum class IntervalMethod { kStudentT, kBcaBootstrap, kBootstrapT };
-
-// A mean with its two-sided confidence interval and the p-value of "the mean is 0".
+// A mean with its two-sided confidence interval and the p-value of "the true mean is 0".
 struct MeanEstimate {
   double mean = 0;
   std::optional<Interval> interval;  // none for fewer than 2 values
   std::optional<double> p_value;     // likewise
 };
 
-// REQUIRES: values not empty. `seed` fixes the bootstrap's resamples; Student's t does not use it.
-// Equal values give an interval of no width and p = 0 (or 1 if they are all 0).
-// O(n) for Student's t, O(resamples * n) for the bootstraps.
-MeanEstimate estimate_mean(std::span<const double> values, IntervalMethod method, double confidence,
-                           std::uint64_t seed);
+// REQUIRES: values not empty, 0 < confidence < 1. O(n).
+// Values that are all equal give an interval of no width, and p = 0 (1 if they are 0).
+MeanEstimate estimate_mean(std::span<const double> values, double confidence);
 
-// The distribution-free interval of the median: the narrowest pair of order statistics x(k), x(n+1-k) that covers it with at least
-// `confidence`; the smallest and largest value where n is too small for that (below 6 for 95 %); none for n < 2.
-std::optional<Interval> median_interval(std::span<const double> values, double confidence);
+// P(|T| > |t|) for Student's t with that many degrees of freedom (>= 1). O(degrees).
+double student_two_sided_p(double t, int degrees);
+
+// The t > 0 with P(|T| > t) = 1 - confidence.
+double student_quantile(double confidence, int degrees);
+
+// Holm's step-down correction: adjusted p-values in the order given; rejecting those below alpha
+// keeps the chance of one wrong rejection in the whole family below alpha. O(n log n).
+std::vector<double> holm(std::span<const double> p_values);
 
 }  // namespace bench

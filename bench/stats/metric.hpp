@@ -1,4 +1,5 @@
-// What is measured: the name, unit and better direction of every metric that the workbench itself produces.
+// What is measured: the name, unit and better direction of every metric that the workbench itself
+// produces.
 #pragma once
 
 #include <span>
@@ -10,19 +11,20 @@ namespace bench {
 
 // Immutable; all strings have static storage.
 struct Metric {
-  std::string_view name;       // as in Sample::metric
-  std::string_view unit;       // as in Sample::unit
+  std::string_view name;  // as in Sample::metric
+  std::string_view unit;  // as in Sample::unit
   Direction direction;
-  std::string_view if_higher;  // verdict for a subject whose figure is above the baseline's: "faster", "larger"
-  std::string_view if_lower;   // and below: "slower", "smaller"
-  std::string_view meaning;    // one line
+  std::string_view
+      if_higher;  // verdict for a subject whose figure is above the baseline's: "faster", "larger"
+  std::string_view if_lower;  // and below: "slower", "smaller"
+  std::string_view meaning;   // one line
 };
 
 // Every metric, in the order in which reports show them. O(1).
 std::span<const Metric> metrics();
 
-// The metric of that name; for a name that is not in metrics() one without unit or direction ("higher", "lower"),
-// which refers to `name` and must not outlive it.
+// The metric of that name; for a name that is not in metrics() one without unit or direction
+// ("higher", "lower"), which refers to `name` and must not outlive it.
 Metric metric_named(std::string_view name);
 
 }  // namespace bench

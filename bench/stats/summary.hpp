@@ -1,11 +1,12 @@
-// Digests samples into one Summary for each workload, thread count, metric and allocator: the rows of summary.csv.
+// Digests samples into one Summary for each workload, thread count, metric and allocator: the rows
+// of summary.csv.
 //
-// Ratios are paired by block: in each block the subject's figure is divided by the baseline's, the logarithms are averaged
-// over blocks, and the interval is that of this mean. What is common to a block (a busy neighbour, a warm CPU) cancels out.
-// A failure is never a number: one failed repetition makes its whole cell failed, and the cell has no median and no ratio.
+// Ratios are paired by block: in each block the subject's figure is divided by the baseline's, the
+// logarithms are averaged over blocks, and the interval is that of this mean. What is common to a
+// block (a busy neighbour, a warm CPU) cancels out. A failure is never a number: one failed
+// repetition makes its whole cell failed, and the cell has no median and no ratio.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,7 +19,8 @@
 namespace bench {
 
 enum class Verdict {
-  kNone,               // nothing to compare: the baseline itself, a failed cell, one repetition, a figure that is not positive
+  kNone,  // nothing to compare: the baseline itself, a failed cell, one repetition, a figure that
+          // is not positive
   kIndicative,         // fewer than SummaryOptions::verdict_blocks blocks
   kIndistinguishable,  // not shown to differ by more than least_effect
   kHigher,             // above the baseline, shown
@@ -29,14 +31,17 @@ struct SummaryOptions {
   double confidence = 0.95;
   double least_effect = 0.01;  // a smaller difference gets no verdict, however certain
   int verdict_blocks = 5;      // fewer give no verdict
-  IntervalMethod method = IntervalMethod::kStudentT;  // see README.md for why
-  std::uint64_t seed = 1;      // of the bootstraps
 };
 
 struct BlockRatio {
   int block;
   double log_ratio;  // natural logarithm of subject / baseline
 };
+
+std::vector<double> log_ratio_values(std::span<const BlockRatio> ratios);
+
+// An interval of logarithms as one of ratios.
+std::optional<Interval> exp_of(const std::optional<Interval>& logarithms);
 
 // One row of summary.csv.
 struct Summary {
@@ -45,43 +50,31 @@ struct Summary {
   std::string metric;
   std::string unit;
   std::string allocator;
-  int n = 0;                          // repetitions that gave a value
-  std::optional<double> median;       // of these, in `unit`; none unless status is kOk
-  std::optional<Interval> range;      // the median's interval (median_interval), in `unit`
-  std::optional<double> ratio;        // to the baseline: exp(mean log-ratio over blocks); none for a failed cell or baseline
+  int n = 0;                      // repetitions that gave a value
+  std::optional<double> median;   // of these, in `unit`; none unless status is kOk
+  std::optional<Interval> range;  // the median's interval (median_interval), in `unit`
+  std::optional<double> ratio;    // to the baseline: exp(mean log-ratio over blocks); none for a
+                                  // failed cell or baseline
   std::optional<Interval> ratio_interval;
-  std::optional<double> p_value;      // of "ratio is 1", before Holm's correction
-  Verdict verdict = Verdict::kNone;   // after Holm's correction over all ratios of the same metric
-  Status status = Status::kOk;        // the first failure of the cell, if any
-  std::string detail;                 // of that failure
-  std::vector<BlockRatio> log_ratios; // in order of block; empty for a failed cell or baseline
+  std::optional<double> p_value;       // of "ratio is 1", before Holm's correction
+  Verdict verdict = Verdict::kNone;    // after Holm's correction over all ratios of the same metric
+  Status status = Status::kOk;         // the first failure of the cell, if any
+  std::string detail;                  // of that failure
+  std::vector<BlockRatio> log_ratios;  // in order of block; empty for a failed cell or baseline
 };
 
-// "faster", "smaller", "indistinguishable", "indicative", or "" for kNone, in the words of the metric.
+// "faster", "smaller", "indistinguishable", "indicative", or "" for kNone, in the words of the
+// metric.
 std::string_view verdict_word(const Summary& summary);
 
 // Whether the verdict is in the direction that is better for the metric, worse, or neither.
 enum class Judgement { kBetter, kWorse, kNeither };
 Judgement judgement(const Summary& summary);
 
-// Summaries in order of first appearance of workload and metric, then threads ascending, then first appearance of allocator.
-// A failed sample with an empty metric stands for every metric of its cell. kSkipped counts as a failure of the cell.
+// Summaries by first appearance of workload, then threads ascending, then first appearance of
+// metric and of allocator. A failed sample with an empty metric stands for every metric of its
+// cell. kSkipped counts as a failure of the cell.
 std::vector<Summary> summarise(std::span<const Sample> samples, std::string_view baseline,
                                const SummaryOptions& options = {});
-
-// The geometric mean of one allocator's ratios over the cells in which every allocator completed that metric.
-struct GeometricMean {
-  std::string metric;
-  std::string allocator;
-  int cells = 0;               // cells that went in
-  int cells_left_out = 0;      // cells that some allocator failed or that have no ratio
-  std::optional<double> ratio; // none if no cell is left; 1 for the baseline
-  std::optional<Interval> interval;  // over blocks that all those cells have; none if fewer than 2
-  std::vector<BlockRatio> log_ratios;  // mean over cells, a block each
-};
-
-// One for each metric with a ratio and each allocator, baseline first.
-std::vector<GeometricMean> geometric_means(std::span<const Summary> summaries, std::string_view baseline,
-                                           const SummaryOptions& options = {});
 
 }  // namespace bench

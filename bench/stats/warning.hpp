@@ -14,8 +14,9 @@ struct Warning {
   std::string remedy;  // one line, imperative
 };
 
-// What the samples themselves give away: relative interquartile range above 10 %, a first block that stands out, outliers
-// (beyond 3 interquartile ranges of the quartiles; kept in all figures), timed regions under 1 ms. Looks at throughput and wall_time.
+// What the samples themselves give away: relative interquartile range above 10 %, a first block
+// that stands out, outliers (beyond 3 interquartile ranges of the quartiles; kept in all figures),
+// timed regions under 1 ms. Looks at throughput and wall_time.
 std::vector<Warning> noise_warnings(std::span<const Sample> samples);
 
 }  // namespace bench

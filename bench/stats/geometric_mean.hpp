@@ -1,0 +1,31 @@
+// One figure for an allocator over all cells: the geometric mean of its ratios to the baseline.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/stats/summary.hpp"
+
+namespace bench {
+
+// The geometric mean of one allocator's ratios over the cells in which every allocator completed
+// that metric.
+struct GeometricMean {
+  std::string metric;
+  std::string allocator;
+  int cells = 0;                     // cells that went in
+  int cells_left_out = 0;            // cells that some allocator failed or that have no ratio
+  std::optional<double> ratio;       // none if no cell is left; 1 for the baseline
+  std::optional<Interval> interval;  // over blocks that all those cells have; none if fewer than 2
+  std::vector<BlockRatio> log_ratios;  // mean over cells, a block each
+};
+
+// One for each metric with a ratio and each allocator, in order of appearance.
+std::vector<GeometricMean> geometric_means(std::span<const Summary> summaries,
+                                           std::string_view baseline,
+                                           const SummaryOptions& options = {});
+
+}  // namespace bench
