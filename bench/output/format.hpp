@@ -13,6 +13,7 @@ namespace bench {
 
 struct Style {
   bool colour = false;  // ANSI escapes
+  bool utf8 = true;     // else ASCII alone
   int width = 120;      // columns of the terminal; tables break into parts rather than exceed it
 };
 

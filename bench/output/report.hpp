@@ -43,7 +43,15 @@ struct Report {
   std::vector<Warning> warnings;  // facts.warnings, then noise_warnings(samples)
 };
 
+// Summaries come out with allocators in the order of facts.allocators, the rest after them.
 // O(samples * log samples).
 Report digest(RunFacts facts, std::vector<Sample> samples);
+
+// The allocators that are no references: those that can be on the front, or best.
+std::vector<std::string> candidates(const Report& report);
+
+// What failed, one line each: "larson, 2 threads, jemalloc: CRASHED: signal 11". Without the same
+// line for each metric.
+std::vector<std::string> failure_lines(const Report& report);
 
 }  // namespace bench

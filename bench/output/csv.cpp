@@ -1,0 +1,64 @@
+// samples.csv and summary.csv: RFC 4180 quoting, \n line ends, numbers with a point in every
+// locale.
+#include <fmt/format.h>
+
+#include "bench/output/format.hpp"
+#include "bench/output/number.hpp"
+
+namespace bench {
+namespace {
+
+std::string csv_field(std::string_view field) {
+  if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
+    return std::string(field);
+  }
+  std::string text = "\"";
+  for (const char c : field) {
+    text += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return text + '"';
+}
+
+std::string low(const std::optional<Interval>& interval) {
+  return interval ? rounded(interval->low) : "";
+}
+
+std::string high(const std::optional<Interval>& interval) {
+  return interval ? rounded(interval->high) : "";
+}
+
+std::string summary_row(const Summary& row, std::string_view baseline) {
+  const bool is_baseline = row.allocator == baseline && row.median;
+  const std::string_view verdict = is_baseline ? "baseline" : verdict_word(row);
+  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.workload),
+                     row.threads, csv_field(row.metric), csv_field(row.unit),
+                     csv_field(row.allocator), row.n, rounded(row.median), low(row.range),
+                     high(row.range), rounded(row.ratio), low(row.ratio_interval),
+                     high(row.ratio_interval), verdict, to_string(row.status));
+}
+
+}  // namespace
+
+std::string samples_csv_header() {
+  return "block,workload,threads,allocator,metric,unit,value,status,detail\n";
+}
+
+std::string samples_csv_row(const Sample& sample) {
+  return fmt::format("{},{},{},{},{},{},{},{},{}\n", sample.block, csv_field(sample.workload),
+                     sample.threads, csv_field(sample.allocator), csv_field(sample.metric),
+                     csv_field(sample.unit),
+                     sample.status == Status::kOk ? exact(sample.value) : "",
+                     to_string(sample.status), csv_field(sample.detail));
+}
+
+std::string render_summary_csv(const Report& report, const Style& /*style*/) {
+  std::string text =
+      "workload,threads,metric,unit,allocator,n,median,low,high,ratio,ratio_low,ratio_high,verdict,"
+      "status\n";
+  for (const Summary& row : report.summaries) {
+    text += summary_row(row, report.facts.baseline);
+  }
+  return text;
+}
+
+}  // namespace bench

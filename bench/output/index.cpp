@@ -1,0 +1,52 @@
+#include "bench/output/index.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace bench {
+
+Index::Index(const Report& report) {
+  for (const Summary& row : report.summaries) {
+    summaries_[{row.workload, row.threads, row.metric, row.allocator}] = &row;
+    CellName cell{row.workload, row.threads};
+    if (std::ranges::find(cells_, cell) == cells_.end()) {
+      cells_.push_back(std::move(cell));
+    }
+    if (!has_metric(row.metric)) {
+      metrics_.push_back(row.metric);
+    }
+  }
+  for (const GeometricMean& mean : report.means) {
+    means_[{mean.metric, mean.allocator}] = &mean;
+  }
+}
+
+const Summary* Index::summary(const CellName& cell, std::string_view metric,
+                              std::string_view allocator) const {
+  const auto found = summaries_.find({cell.workload, cell.threads, metric, allocator});
+  return found == summaries_.end() ? nullptr : found->second;
+}
+
+const GeometricMean* Index::mean(std::string_view metric, std::string_view allocator) const {
+  const auto found = means_.find({metric, allocator});
+  return found == means_.end() ? nullptr : found->second;
+}
+
+bool Index::has_metric(std::string_view metric) const {
+  return std::ranges::find(metrics_, metric) != metrics_.end();
+}
+
+std::string Index::repetitions(std::string_view metric) const {
+  int least = 0;
+  int most = 0;
+  for (const auto& [key, row] : summaries_) {
+    if (row->metric == metric && row->median) {
+      least = least == 0 ? row->n : std::min(least, row->n);
+      most = std::max(most, row->n);
+    }
+  }
+  return least == most ? fmt::format("{}", most) : fmt::format("{} to {}", least, most);
+}
+
+}  // namespace bench

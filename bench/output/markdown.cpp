@@ -1,0 +1,261 @@
+// report.md: the whole run for a reader who was not there. What came out, how it was measured,
+// where, and what to doubt.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bench/output/format.hpp"
+#include "bench/output/index.hpp"
+#include "bench/output/number.hpp"
+#include "bench/stats/metric.hpp"
+#include "bench/stats/pareto.hpp"
+
+namespace bench {
+namespace {
+
+// Text from outside inside a table cell or a line: no markup, no new column, no new line.
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\n' || c == '\r') {
+      result += ' ';
+      continue;
+    }
+    if (std::string_view("\\`*_|<>").find(c) != std::string_view::npos) {
+      result += '\\';
+    }
+    result += c;
+  }
+  return result;
+}
+
+std::string interval_text(const std::optional<Interval>& interval) {
+  return interval
+             ? fmt::format(" ({} to {})", ratio_text(interval->low), ratio_text(interval->high))
+             : "";
+}
+
+std::string ratio_with_interval(const std::optional<double>& ratio,
+                                const std::optional<Interval>& interval) {
+  return ratio ? ratio_text(*ratio) + interval_text(interval) : "-";
+}
+
+std::string verdict_text(const Summary& row) {
+  const std::string word(verdict_word(row));
+  if (judgement(row) == Judgement::kNeither) {
+    return word.empty() ? word : ", " + word;
+  }
+  return judgement(row) == Judgement::kBetter ? ", **" + word + "**" : ", *" + word + "*";
+}
+
+std::string subject_text(const Summary* row) {
+  if (row == nullptr) {
+    return "-";
+  }
+  if (row->status != Status::kOk) {
+    return fmt::format("**{}**", to_string(row->status));
+  }
+  if (row->ratio) {
+    return ratio_with_interval(row->ratio, row->ratio_interval) + verdict_text(*row);
+  }
+  return row->median ? quantity(*row->median, row->unit) + ", no ratio" : "-";
+}
+
+std::string baseline_text(const Summary* row) {
+  if (row == nullptr || (row->status == Status::kOk && !row->median)) {
+    return "-";
+  }
+  return row->status == Status::kOk ? quantity(*row->median, row->unit)
+                                    : fmt::format("**{}**", to_string(row->status));
+}
+
+std::string direction_text(Direction direction) {
+  switch (direction) {
+    case Direction::kHigherIsBetter:
+      return "higher is better";
+    case Direction::kLowerIsBetter:
+      return "lower is better";
+    case Direction::kNeither:
+      return "neither direction is better";
+  }
+  return "";
+}
+
+std::vector<std::string> subjects_of(const Report& report) {
+  std::vector<std::string> subjects = report.facts.allocators;
+  std::erase(subjects, report.facts.baseline);
+  return subjects;
+}
+
+std::string table_head(const Report& report, const std::vector<std::string>& subjects) {
+  std::string head = fmt::format("| workload | threads | {} |", escaped(report.facts.baseline));
+  std::string rule = "|---|---:|---:|";
+  for (const std::string& subject : subjects) {
+    head += fmt::format(" {} |", escaped(subject));
+    rule += "---:|";
+  }
+  return head + '\n' + rule + '\n';
+}
+
+std::string mean_line(std::string_view metric, const Report& report, const Index& index,
+                      const std::vector<std::string>& subjects) {
+  const GeometricMean* base = index.mean(metric, report.facts.baseline);
+  if (base == nullptr || base->cells == 0) {
+    return "";
+  }
+  const std::string left_out =
+      base->cells_left_out == 0
+          ? ""
+          : fmt::format(" ({} left out: not everyone has a figure)", base->cells_left_out);
+  std::string line = fmt::format("| geometric mean of {} cells{} | | 1 |", base->cells, left_out);
+  for (const std::string& subject : subjects) {
+    const GeometricMean* mean = index.mean(metric, subject);
+    line += fmt::format(" {} |",
+                        mean == nullptr ? "-" : ratio_with_interval(mean->ratio, mean->interval));
+  }
+  return line + '\n';
+}
+
+std::string metric_section(std::string_view metric, const Report& report, const Index& index) {
+  const Metric facts = metric_named(metric);
+  const std::vector<std::string> subjects = subjects_of(report);
+  std::string text = fmt::format("### {}\n\n{}; {}. Ratio to {}, n = {}.\n\n", escaped(metric),
+                                 facts.meaning, direction_text(facts.direction),
+                                 escaped(report.facts.baseline), index.repetitions(metric));
+  text += table_head(report, subjects);
+  for (const CellName& cell : index.cells()) {
+    const Summary* base = index.summary(cell, metric, report.facts.baseline);
+    text +=
+        fmt::format("| {} | {} | {} |", escaped(cell.workload), cell.threads, baseline_text(base));
+    for (const std::string& subject : subjects) {
+      text += fmt::format(" {} |", subject_text(index.summary(cell, metric, subject)));
+    }
+    text += '\n';
+  }
+  return text + mean_line(metric, report, index, subjects) + '\n';
+}
+
+std::string answer_section(const Report& report) {
+  const auto front = pareto_front(report.means, candidates(report), report.facts.baseline);
+  if (!front) {
+    return "";
+  }
+  std::string text = "## In words\n\n";
+  for (const std::string& sentence : sentences(*front)) {
+    text += "- " + escaped(sentence) + '\n';
+  }
+  return text + '\n';
+}
+
+std::string list_section(std::string_view title, const std::vector<std::string>& lines,
+                         std::string_view if_none) {
+  std::string text = fmt::format("## {}\n\n", title);
+  for (const std::string& line : lines) {
+    text += "- " + escaped(line) + '\n';
+  }
+  return text + (lines.empty() ? std::string(if_none) + '\n' : "") + '\n';
+}
+
+std::vector<std::string> warning_lines(const Report& report) {
+  std::vector<std::string> lines;
+  for (const Warning& warning : report.warnings) {
+    lines.push_back(warning.what + ". Remedy: " + warning.remedy + '.');
+  }
+  return lines;
+}
+
+std::string plain(const nlohmann::json& value) {
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// One line for each leaf, named by the path to it; lists of objects (the allocators) are left to
+// allocator_section.
+void environment_lines(const nlohmann::json& value, const std::string& name, std::string& text) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) {
+      environment_lines(inner, name.empty() ? key : name + " " + key, text);
+    }
+  } else if (!(value.is_array() && !value.empty() && value.front().is_object())) {
+    text += fmt::format("| {} | {} |\n", escaped(name), escaped(plain(value)));
+  }
+}
+
+std::string allocator_section(const nlohmann::json& environment) {
+  if (!environment.is_object() || !environment.contains("allocators") ||
+      !environment["allocators"].is_array()) {
+    return "";
+  }
+  std::string text =
+      "### Allocators\n\n| name | version | library | SHA-256 |\n|---|---|---|---|\n";
+  for (const nlohmann::json& allocator : environment["allocators"]) {
+    const auto field = [&](const char* key) {
+      return allocator.is_object() && allocator.contains(key) && !allocator[key].is_null()
+                 ? escaped(plain(allocator[key]))
+                 : std::string("-");
+    };
+    text += fmt::format("| {} | {} | {} | {} |\n", field("name"), field("version"),
+                        field("library"), field("sha256"));
+  }
+  return text + '\n';
+}
+
+std::string environment_section(const Report& report) {
+  std::string text = "## Environment\n\n| what | value |\n|---|---|\n";
+  environment_lines(report.facts.environment, "", text);
+  return text + '\n' + allocator_section(report.facts.environment);
+}
+
+std::string method_section(const Report& report) {
+  return fmt::format(
+      R"(## Method
+
+- Each figure comes from a fresh process with the allocator as its malloc. A block runs every allocator once in every cell, in an order drawn
+  from seed {}; {} block{} asked for.
+- Equal work: a cell's iteration count is calibrated once under {}, to {} s, and is the same for every allocator and block.
+- A ratio is the figure over the baseline's of the same block; shown is exp of the mean logarithm over blocks, with its 95 %
+  Student's t interval. One repetition has no interval.
+- A verdict needs p < 0.05 after Holm's correction over all ratios of that metric, and a difference above 1 %; otherwise
+  "indistinguishable". Fewer than 5 blocks: "indicative", no verdict.
+- Peak RSS is VmHWM less what was resident before the workload started. Fragmentation is peak RSS over the peak of live bytes requested.
+- A cell with any failed repetition has no figure. Geometric means are over the cells that every allocator completed.
+- Raw figures: samples.csv. Digest: summary.csv, where low and high are the distribution-free 95 % interval of the median (smallest and
+  largest below 6 repetitions). Google Benchmark's format: benchmark.json.
+)",
+      report.facts.seed, report.facts.repetitions, report.facts.repetitions == 1 ? "" : "s",
+      escaped(report.facts.baseline), three_digits(report.facts.min_time_s));
+}
+
+std::string title(const Report& report) {
+  std::string others;
+  for (const std::string& subject : subjects_of(report)) {
+    others += (others.empty() ? "" : ", ") + escaped(subject);
+  }
+  std::string text = fmt::format("# {} against {}\n\n", others.empty() ? "Figures" : others,
+                                 escaped(report.facts.baseline));
+  if (!report.facts.command.empty()) {
+    text += fmt::format("    {}\n\n", report.facts.command);
+  }
+  if (!report.facts.suite.empty()) {
+    text += fmt::format("Suite: {}. ", escaped(report.facts.suite));
+  }
+  return text + (report.facts.cut_off
+                     ? "**The run was cut off: cells and repetitions are missing.**\n\n"
+                     : "The run is complete.\n\n");
+}
+
+}  // namespace
+
+std::string render_markdown(const Report& report, const Style& /*style*/) {
+  const Index index(report);
+  std::string text = title(report) + answer_section(report);
+  text += list_section("Failures", failure_lines(report), "None: every cell was measured.");
+  text += list_section("Warnings", warning_lines(report), "None.");
+  text += "## Figures\n\n";
+  for (const std::string& metric : index.metrics()) {
+    text += metric_section(metric, report, index);
+  }
+  return text + environment_section(report) + method_section(report);
+}
+
+}  // namespace bench
