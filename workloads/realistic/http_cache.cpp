@@ -1,15 +1,18 @@
 // http-cache: a server's request loop before a cache of rendered pages.
 //
-// Question: what does an allocator cost a server, where a request leaves dozens of short strings and a map of headers,
-// while pages of a few KiB stay until the cache drops them, in an order that nobody allocated them in?
+// Question: what does an allocator cost a server, where a request leaves dozens of short strings
+// and a map of headers, while pages of a few KiB stay until the cache drops them, in an order that
+// nobody allocated them in?
 //
-// Origin: the loop of every caching web server: parse, look up, render on a miss, answer; least recently used out.
+// Origin: the loop of every caching web server: parse, look up, render on a miss, answer; least
+// recently used out.
 //
 // Parameters: bytes the cache may hold, pages that exist, whether threads share one cache.
 //
-// Requests are text drawn beforehand, popular pages more often. With `cache=own` each thread has a cache of its own;
-// with `cache=shared` they share one under a lock, so that pages are freed by other threads than rendered them, and
-// which thread renders a page depends on the scheduler. Answers, and so the checksum, do not.
+// Requests are text drawn beforehand, popular pages more often. With `cache=own` each thread has a
+// cache of its own; with `cache=shared` they share one under a lock, so that pages are freed by
+// other threads than rendered them, and which thread renders a page depends on the scheduler.
+// Answers, and so the checksum, do not.
 #include <charconv>
 #include <cstdint>
 #include <list>
@@ -151,7 +154,8 @@ class Cache {
 std::string answer(const Request& request, const std::string& page) {
   std::string response = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ";
   response += std::to_string(page.size());
-  if (const std::string* cookie = request.header("cookie")) response += "\r\nSet-Cookie: " + *cookie;
+  if (const std::string* cookie = request.header("cookie"))
+    response += "\r\nSet-Cookie: " + *cookie;
   for (const auto& [key, value] : request.query) response += "\r\nX-" + key + ": " + value;
   response += "\r\n\r\n";
   return response += page;
@@ -185,8 +189,9 @@ class HttpCache : public Workload {
   TextRange draw_request(Random& random, std::size_t pages) {
     const std::size_t start = text_.size();
     const auto page = random.power_law(1, static_cast<double>(pages), 1.2);
-    text_ << "GET /" << draw_word(random).substr(0, 1) << "/pages/" << page << "?session="
-          << random.next() << "&lang=" << (random.chance(1, 2) ? "en" : "fr") << " HTTP/1.1\r\n"
+    text_ << "GET /" << draw_word(random).substr(0, 1) << "/pages/" << page
+          << "?session=" << random.next() << "&lang=" << (random.chance(1, 2) ? "en" : "fr")
+          << " HTTP/1.1\r\n"
           << "Host: shop.example\r\nUser-Agent: ";
     append_words(text_, random, random.between(4, 12));
     text_ << "\r\nAccept: text/html,application/xhtml+xml\r\nAccept-Language: en;q=0.8\r\n"

@@ -1,8 +1,9 @@
 // Covers of Boolean functions: what two-level logic minimisation computes with.
 //
-// A cube is a product of literals over n variables in positional notation, two bits a variable: 01 the variable is
-// false, 10 true, 11 it does not matter, 00 the cube is empty. A cover is a list of cubes: a sum of products. As in the
-// minimisers of old, each cube is a block of memory of its own, and operations make new covers.
+// A cube is a product of literals over n variables in positional notation, two bits a variable: 01
+// the variable is false, 10 true, 11 it does not matter, 00 the cube is empty. A cover is a list of
+// cubes: a sum of products. As in the minimisers of old, each cube is a block of memory of its own,
+// and operations make new covers.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +31,8 @@ class Cube {
   }
   void set_literal(std::size_t variable, unsigned value) {
     std::uint64_t& word = words_[variable / kPerWord];
-    word = (word & ~(std::uint64_t{3} << shift(variable))) |
-           (std::uint64_t{value} << shift(variable));
+    word =
+        (word & ~(std::uint64_t{3} << shift(variable))) | (std::uint64_t{value} << shift(variable));
   }
 
   // Whether every point of `other` is one of this cube.

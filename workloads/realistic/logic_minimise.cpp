@@ -1,15 +1,17 @@
 // logic-minimise: sums of products made small.
 //
-// Question: what does an allocator cost a program whose every step makes lists of blocks of 8 to 16 bytes, and drops
-// them in the order in which a recursion returns?
+// Question: what does an allocator cost a program whose every step makes lists of blocks of 8 to 16
+// bytes, and drops them in the order in which a recursion returns?
 //
-// Origin: two-level logic minimisation as Brayton and others describe it (1984): complement, then expand, irredundant
-// and reduce in turns until the cover stops shrinking. Written anew here, for one output.
+// Origin: two-level logic minimisation as Brayton and others describe it (1984): complement, then
+// expand, irredundant and reduce in turns until the cover stops shrinking. Written anew here, for
+// one output.
 //
 // Parameters: variables, cubes of a function.
 //
-// An iteration minimises one random function. The result is proved equal to what it came from: it covers every cube of
-// the function, and meets none of its complement. Each thread draws functions of its own.
+// An iteration minimises one random function. The result is proved equal to what it came from: it
+// covers every cube of the function, and meets none of its complement. Each thread draws functions
+// of its own.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
