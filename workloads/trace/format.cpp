@@ -6,15 +6,24 @@ namespace trace {
 
 const char* to_string(Kind kind) {
   switch (kind) {
-    case Kind::kMalloc: return "malloc";
-    case Kind::kCalloc: return "calloc";
-    case Kind::kRealloc: return "realloc";
-    case Kind::kAlignedAlloc: return "aligned_alloc";
-    case Kind::kPosixMemalign: return "posix_memalign";
-    case Kind::kFree: return "free";
-    case Kind::kFreeSized: return "free_sized";
-    case Kind::kThreadStart: return "thread_start";
-    case Kind::kThreadEnd: return "thread_end";
+    case Kind::kMalloc:
+      return "malloc";
+    case Kind::kCalloc:
+      return "calloc";
+    case Kind::kRealloc:
+      return "realloc";
+    case Kind::kAlignedAlloc:
+      return "aligned_alloc";
+    case Kind::kPosixMemalign:
+      return "posix_memalign";
+    case Kind::kFree:
+      return "free";
+    case Kind::kFreeSized:
+      return "free_sized";
+    case Kind::kThreadStart:
+      return "thread_start";
+    case Kind::kThreadEnd:
+      return "thread_end";
   }
   return "unknown";
 }

@@ -1,9 +1,11 @@
-// The trace file: what a program asked of its allocator, call by call. FORMAT.md documents every byte.
+// The trace file: what a program asked of its allocator, call by call. FORMAT.md documents every
+// byte.
 //
-// A file is a header, then blocks, then an optional index with a footer. Each block is one zstd frame and holds
-// the next events of the program in their recorded total order, as one stream for each thread plus the order in
-// which the streams interleave. An object is named by its slot: the lowest-effort name that both sides can
-// compute. An allocation takes the most recently released slot, or a new one; only releases need to say a number.
+// A file is a header, then blocks, then an optional index with a footer. Each block is one zstd
+// frame and holds the next events of the program in their recorded total order, as one stream for
+// each thread plus the order in which the streams interleave. An object is named by its slot: the
+// lowest-effort name that both sides can compute. An allocation takes the most recently released
+// slot, or a new one; only releases need to say a number.
 #pragma once
 
 #include <bit>
@@ -14,7 +16,8 @@
 
 namespace trace {
 
-static_assert(std::endian::native == std::endian::little, "headers are copied as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "headers are copied as they lie in memory");
 
 // A trace that cannot be read or written; what() is one line that names the file and the reason.
 class TraceError : public std::runtime_error {
@@ -28,11 +31,12 @@ inline constexpr std::uint64_t kFooterMagic = 0x31444e45544d534f;  // "OSMTEND1"
 inline constexpr std::uint32_t kBlockMagic = 0x4b4c4254;           // "TBLK"
 
 // Limits that bound a reader's memory whatever the file says.
-inline constexpr std::uint32_t kMaxRawBytes = 4u << 20;       // one block, unpacked
-inline constexpr std::uint32_t kMaxBlockEvents = 1u << 16;    // one block
-inline constexpr std::uint32_t kMaxThreads = 1u << 20;        // one file
-inline constexpr std::uint32_t kMaxLiveObjects = 1u << 26;    // one file, at any moment
-inline constexpr std::uint64_t kMaxLiveBytes = 1ull << 47;    // one file, at any moment; also one object
+inline constexpr std::uint32_t kMaxRawBytes = 4u << 20;     // one block, unpacked
+inline constexpr std::uint32_t kMaxBlockEvents = 1u << 16;  // one block
+inline constexpr std::uint32_t kMaxThreads = 1u << 20;      // one file
+inline constexpr std::uint32_t kMaxLiveObjects = 1u << 26;  // one file, at any moment
+inline constexpr std::uint64_t kMaxLiveBytes = 1ull
+                                               << 47;  // one file, at any moment; also one object
 inline constexpr std::uint32_t kMaxAlignmentLog2 = 40;
 
 enum class Kind : std::uint8_t {
@@ -43,8 +47,8 @@ enum class Kind : std::uint8_t {
   kPosixMemalign = 5,  // alignment (log2), size
   kFree = 6,           // slot
   kFreeSized = 7,      // slot: the caller said the size, too (sized delete, free_sized)
-  kThreadStart = 8,    // in the stream of the thread that creates; the new thread has the next number
-  kThreadEnd = 9,      // the last event of a thread's stream
+  kThreadStart = 8,  // in the stream of the thread that creates; the new thread has the next number
+  kThreadEnd = 9,    // the last event of a thread's stream
 };
 inline constexpr std::uint8_t kFirstKind = 1;
 inline constexpr std::uint8_t kLastKind = 9;
@@ -66,8 +70,8 @@ struct FileHeader {
   std::uint64_t magic = kFileMagic;
   std::uint16_t version = kVersion;
   std::uint16_t header_bytes = 32;
-  std::uint32_t flags = 0;             // none is defined in version 1
-  std::uint64_t created_s = 0;         // seconds since 1970, 0 where it is not said
+  std::uint32_t flags = 0;      // none is defined in version 1
+  std::uint64_t created_s = 0;  // seconds since 1970, 0 where it is not said
   std::uint64_t reserved = 0;
 };
 static_assert(sizeof(FileHeader) == 32 && offsetof(FileHeader, version) == 8 &&
@@ -79,8 +83,8 @@ struct BlockHeader {
   std::uint32_t magic = kBlockMagic;
   BlockType type = BlockType::kEvents;
   std::uint8_t zero[3] = {};
-  std::uint32_t packed_bytes = 0;   // of the zstd frame that follows
-  std::uint32_t raw_bytes = 0;      // of its content
+  std::uint32_t packed_bytes = 0;  // of the zstd frame that follows
+  std::uint32_t raw_bytes = 0;     // of its content
   std::uint32_t event_count = 0;
   std::uint32_t check = 0;          // FNV-1a of the 32 bytes with this field 0
   std::uint64_t start_time_us = 0;  // since the recording began
@@ -115,11 +119,11 @@ struct Totals {
 struct Event {
   Kind kind = Kind::kMalloc;
   std::uint32_t thread = 0;
-  std::uint32_t slot = 0;            // of the object; for kThreadStart the number of the new thread
+  std::uint32_t slot = 0;  // of the object; for kThreadStart the number of the new thread
   std::uint32_t alignment_log2 = 0;
-  std::uint64_t size = 0;            // bytes of one element for kCalloc, else of the object; 0 for releases
-  std::uint64_t count = 0;           // kCalloc: elements
-  std::uint64_t time_us = 0;         // coarse: of the last tick at or before this event
+  std::uint64_t size = 0;   // bytes of one element for kCalloc, else of the object; 0 for releases
+  std::uint64_t count = 0;  // kCalloc: elements
+  std::uint64_t time_us = 0;  // coarse: of the last tick at or before this event
 
   // Bytes that the object has after this event.
   [[nodiscard]] std::uint64_t bytes() const { return kind == Kind::kCalloc ? size * count : size; }

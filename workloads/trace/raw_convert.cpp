@@ -145,7 +145,8 @@ class LogView {
   }
   [[nodiscard]] std::map<std::uint32_t, ThreadCursor>& threads() { return threads_; }
 
-  // Nanoseconds of one tick of the clock: from the two ends of the log if they are far enough apart.
+  // Nanoseconds of one tick of the clock: from the two ends of the log if they are far enough
+  // apart.
   [[nodiscard]] double ns_per_tick(double fallback) const {
     constexpr std::uint64_t kEnoughNs = 100'000'000;
     const std::uint64_t ns = last_.ns - header().start_ns;
@@ -172,14 +173,24 @@ class Converter {
   void take(std::uint32_t raw_thread, const RawEvent& event) {
     const std::uint32_t thread = trace_thread(raw_thread);
     switch (event.kind) {
-      case raw::Kind::kFree: release(thread, Kind::kFree, event.address); break;
-      case raw::Kind::kFreeSized: release(thread, Kind::kFreeSized, event.address); break;
-      case raw::Kind::kReallocBegin: pending_[raw_thread].push_back(forget(event.address)); break;
-      case raw::Kind::kReallocEnd: end_realloc(thread, raw_thread, event); break;
+      case raw::Kind::kFree:
+        release(thread, Kind::kFree, event.address);
+        break;
+      case raw::Kind::kFreeSized:
+        release(thread, Kind::kFreeSized, event.address);
+        break;
+      case raw::Kind::kReallocBegin:
+        pending_[raw_thread].push_back(forget(event.address));
+        break;
+      case raw::Kind::kReallocEnd:
+        end_realloc(thread, raw_thread, event);
+        break;
       case raw::Kind::kThreadStart:
         threads_[static_cast<std::uint32_t>(event.address)] = writer_.thread_start(thread);
         break;
-      default: allocate(thread, event); break;
+      default:
+        allocate(thread, event);
+        break;
     }
   }
   void end_thread(std::uint32_t raw_thread) {
@@ -194,7 +205,8 @@ class Converter {
     std::uint32_t slot;
   };
 
-  // The first thread that does anything is 0. One that nobody announced was started, say, by thread 0.
+  // The first thread that does anything is 0. One that nobody announced was started, say, by thread
+  // 0.
   std::uint32_t trace_thread(std::uint32_t raw_thread) {
     const auto found = threads_.find(raw_thread);
     if (found != threads_.end()) {
@@ -238,13 +250,16 @@ class Converter {
 
   std::uint32_t write_allocation(std::uint32_t thread, const RawEvent& event) {
     switch (event.kind) {
-      case raw::Kind::kCalloc: return writer_.calloc(thread, event.extra, event.size);
+      case raw::Kind::kCalloc:
+        return writer_.calloc(thread, event.extra, event.size);
       case raw::Kind::kAlignedAlloc:
       case raw::Kind::kPosixMemalign:
         return writer_.aligned(
-            thread, event.kind == raw::Kind::kAlignedAlloc ? Kind::kAlignedAlloc : Kind::kPosixMemalign,
+            thread,
+            event.kind == raw::Kind::kAlignedAlloc ? Kind::kAlignedAlloc : Kind::kPosixMemalign,
             static_cast<std::uint32_t>(event.extra), event.size);
-      default: return writer_.malloc(thread, event.size);
+      default:
+        return writer_.malloc(thread, event.size);
     }
   }
 
@@ -274,19 +289,22 @@ class Converter {
 
   Writer& writer_;
   Converted& result_;
-  std::unordered_map<std::uint64_t, std::uint32_t> live_;               // address -> slot
-  std::unordered_map<std::uint32_t, std::uint32_t> threads_;            // the recorder's number -> the trace's
-  std::unordered_map<std::uint32_t, std::vector<std::optional<Object>>> pending_;  // reallocs that have begun
+  std::unordered_map<std::uint64_t, std::uint32_t> live_;  // address -> slot
+  std::unordered_map<std::uint32_t, std::uint32_t>
+      threads_;  // the recorder's number -> the trace's
+  std::unordered_map<std::uint32_t, std::vector<std::optional<Object>>>
+      pending_;  // reallocs that have begun
 };
 
-// What a tick of the recorder's clock is on this machine, from a short wait. The logs of short programs are too short
-// to tell.
+// What a tick of the recorder's clock is on this machine, from a short wait. The logs of short
+// programs are too short to tell.
 double measure_ns_per_tick() {
 #if defined(__x86_64__)
   const auto now_ns = [] {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(now.tv_nsec);
   };
   const std::uint64_t ns = now_ns();
   const std::uint64_t ticks = __builtin_ia32_rdtsc();
@@ -317,7 +335,8 @@ void merge(LogView& log, Writer& writer, Converted& result) {
     bool more = true;
     do {
       const std::uint64_t ticks = cursor.clock() > start ? cursor.clock() - start : 0;
-      writer.set_time(static_cast<std::uint64_t>(static_cast<double>(ticks) * ns_per_tick / 1000.0));
+      writer.set_time(
+          static_cast<std::uint64_t>(static_cast<double>(ticks) * ns_per_tick / 1000.0));
       converter.take(cursor.number(), cursor.event());
       more = cursor.advance();
     } while (more && !writer.full() && (queue.empty() || !later(&cursor, queue.top())));
@@ -334,11 +353,13 @@ RawLog describe(const std::filesystem::path& path) {
   RawLog log;
   log.path = path;
   const std::string name = path.filename().string();
-  log.number = static_cast<std::uint32_t>(std::strtoul(name.c_str() + name.find('-') + 1, nullptr, 10));
+  log.number =
+      static_cast<std::uint32_t>(std::strtoul(name.c_str() + name.find('-') + 1, nullptr, 10));
   log.pid = view.header().pid;
   log.parent_pid = view.header().parent_pid;
-  log.executable.assign(view.header().executable,
-                        std::min<std::size_t>(view.header().executable_bytes, sizeof view.header().executable));
+  log.executable.assign(
+      view.header().executable,
+      std::min<std::size_t>(view.header().executable_bytes, sizeof view.header().executable));
   for (auto& [number, cursor] : view.threads()) {
     for (bool more = cursor.begin(); more; more = cursor.advance()) {
       ++log.calls;
@@ -353,7 +374,8 @@ std::vector<RawLog> find_raw_logs(const std::filesystem::path& directory) {
   std::vector<RawLog> logs;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const bool is_log = entry.path().extension() == ".raw" && entry.path().filename().string().starts_with("log-");
+    const bool is_log =
+        entry.path().extension() == ".raw" && entry.path().filename().string().starts_with("log-");
     if (is_log && entry.file_size() >= raw::kLogHeaderBytes) {
       logs.push_back(describe(entry.path()));
     }
@@ -367,9 +389,11 @@ std::vector<RawLog> find_raw_logs(const std::filesystem::path& directory) {
   return logs;
 }
 
-Converted convert_raw_log(const RawLog& log, const std::filesystem::path& out, const ConvertOptions& options) {
+Converted convert_raw_log(const RawLog& log, const std::filesystem::path& out,
+                          const ConvertOptions& options) {
   Writer::Options writer_options;
-  writer_options.info = "program=" + std::filesystem::path(log.executable).filename().string() + "\n" + options.info;
+  writer_options.info =
+      "program=" + std::filesystem::path(log.executable).filename().string() + "\n" + options.info;
   writer_options.created_s = options.created_s;
   writer_options.max_bytes = options.max_bytes;
   writer_options.level = options.level;

@@ -20,7 +20,8 @@ Reader::Reader(std::unique_ptr<Source> source, std::string name)
 }
 
 void Reader::fail(const std::string& what) const {
-  throw TraceError(name_ + ": " + (block_ > 0 ? "block " + std::to_string(block_) + ": " : "") + what);
+  throw TraceError(name_ + ": " + (block_ > 0 ? "block " + std::to_string(block_) + ": " : "") +
+                   what);
 }
 
 void Reader::read_header() {
@@ -53,8 +54,8 @@ std::string Reader::info_value(const std::string& key) const {
   return "";
 }
 
-// The index only repeats what the blocks say. One that is missing or damaged is not an error here; that its
-// totals are those of the blocks is checked at the end of the events.
+// The index only repeats what the blocks say. One that is missing or damaged is not an error here;
+// that its totals are those of the blocks is checked at the end of the events.
 void Reader::read_index() {
   const std::uint64_t size = source_->size();
   Footer footer{0, 0};
@@ -116,12 +117,13 @@ void Reader::read_body(const BlockHeader& header, std::vector<std::uint8_t>& raw
   raw.resize(header.raw_bytes);
   const std::size_t bytes = ZSTD_decompress(raw.data(), raw.size(), packed_.data(), packed_.size());
   if (ZSTD_isError(bytes) != 0 || bytes != raw.size()) {
-    fail(std::string("damaged: ") + (ZSTD_isError(bytes) != 0 ? ZSTD_getErrorName(bytes) : "short"));
+    fail(std::string("damaged: ") +
+         (ZSTD_isError(bytes) != 0 ? ZSTD_getErrorName(bytes) : "short"));
   }
 }
 
-// Loads the next block that has something to say: the program's information, or events. False at the end of the
-// trace, proper or not.
+// Loads the next block that has something to say: the program's information, or events. False at
+// the end of the trace, proper or not.
 bool Reader::load_block() {
   while (!at_end_) {
     BlockHeader header;
@@ -331,7 +333,8 @@ Event Reader::decode(Stream& stream) {
   event.thread = stream.thread;
   event.time_us = time_us_;
   if (event.thread >= ended_.size() || ended_[event.thread]) {
-    fail("an event of thread " + std::to_string(event.thread) + ", which has not started or has ended");
+    fail("an event of thread " + std::to_string(event.thread) +
+         ", which has not started or has ended");
   }
   if (has_slot(event.kind)) {
     decode_slot(stream, event);
@@ -392,7 +395,9 @@ void Reader::apply(Event& event) {
       ++totals_.allocations;
       break;
     case Kind::kFree:
-    case Kind::kFreeSized: slots_.release(event.slot); break;
+    case Kind::kFreeSized:
+      slots_.release(event.slot);
+      break;
     case Kind::kThreadStart:
       if (ended_.size() >= kMaxThreads) {
         fail("more than 2^20 threads");
@@ -400,7 +405,9 @@ void Reader::apply(Event& event) {
       event.slot = static_cast<std::uint32_t>(ended_.size());
       ended_.push_back(false);
       break;
-    case Kind::kThreadEnd: ended_[event.thread] = true; break;
+    case Kind::kThreadEnd:
+      ended_[event.thread] = true;
+      break;
   }
 }
 

@@ -1,9 +1,9 @@
 // Reads a trace, event by event in total order, from a file that may be damaged or hostile.
 //
-// Every record is checked before it is given out: an Event's slot, size, thread and alignment are within the limits
-// of format.hpp, releases name live objects, and memory stays below one block and 12 bytes a live object.
-// What is wrong is a TraceError of one line. A file that ends early gives all whole blocks, then truncated() says so.
-// Single-threaded.
+// Every record is checked before it is given out: an Event's slot, size, thread and alignment are
+// within the limits of format.hpp, releases name live objects, and memory stays below one block and
+// 12 bytes a live object. What is wrong is a TraceError of one line. A file that ends early gives
+// all whole blocks, then truncated() says so. Single-threaded.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,7 @@ class Reader {
  private:
   struct Stream {
     std::uint32_t thread = 0;
-    std::uint64_t events = 0;  // not yet given out
+    std::uint64_t events = 0;                       // not yet given out
     std::uint64_t value_bytes = 0, slot_bytes = 0;  // of its columns
     std::int64_t last_slot = 0;
     VarintCursor kinds, values, slots;
@@ -90,17 +90,17 @@ class Reader {
   std::optional<Totals> index_;
   std::string truncated_;
   bool at_end_ = false;
-  std::uint64_t position_ = 0;          // of the next block in the file
-  std::uint64_t block_ = 0;             // number of the block last loaded, for messages
+  std::uint64_t position_ = 0;  // of the next block in the file
+  std::uint64_t block_ = 0;     // number of the block last loaded, for messages
   std::vector<std::uint8_t> packed_, raw_;
 
   Slots slots_;
-  std::vector<bool> ended_ = {false};   // by thread
+  std::vector<bool> ended_ = {false};  // by thread
   Totals totals_;
 
   std::vector<Stream> streams_;
   VarintCursor ticks_, runs_;
-  std::uint64_t tick_countdown_ = 0;    // events until the next tick applies
+  std::uint64_t tick_countdown_ = 0;  // events until the next tick applies
   bool tick_pending_ = false;
   std::uint64_t tick_delta_us_ = 0;
   std::uint64_t ticks_left_ = 0;

@@ -1,7 +1,8 @@
-// libosmem-recorder.so: preloaded, it passes every allocation call on to the next allocator and notes it in the log.
+// libosmem-recorder.so: preloaded, it passes every allocation call on to the next allocator and
+// notes it in the log.
 //
-// It is no allocator. Only what the dynamic linker's symbol search itself asks for, before the next allocator is
-// known, is served from a small static arena, and is not recorded.
+// It is no allocator. Only what the dynamic linker's symbol search itself asks for, before the next
+// allocator is known, is served from a small static arena, and is not recorded.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +34,7 @@ struct Next {
   int (*pthread_create)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
 };
 Next g_next;
-std::atomic<uint32_t> g_ready;      // 1: g_next is filled
+std::atomic<uint32_t> g_ready;  // 1: g_next is filled
 thread_local bool t_resolving __attribute__((tls_model("initial-exec")));
 thread_local void* t_sized __attribute__((tls_model("initial-exec")));  // address in a sized delete
 
@@ -181,7 +182,8 @@ RECORDER_EXPORT void* memalign(size_t alignment, size_t size) {
 
 RECORDER_EXPORT void* aligned_alloc(size_t alignment, size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, g_next.aligned_alloc(alignment, size), size, log2_of(alignment)});
+  return note(
+      {Kind::kAlignedAlloc, g_next.aligned_alloc(alignment, size), size, log2_of(alignment)});
 }
 
 RECORDER_EXPORT int posix_memalign(void** out, size_t alignment, size_t size) {
@@ -210,8 +212,9 @@ RECORDER_EXPORT size_t malloc_usable_size(void* p) {
   return g_next.usable_size(p);
 }
 
-// C23's sized frees, and C++'s sized delete. The latter is passed on to the C++ library (or to whoever replaced
-// operator delete there), which ends in free() above: t_sized tells it what it is part of.
+// C23's sized frees, and C++'s sized delete. The latter is passed on to the C++ library (or to
+// whoever replaced operator delete there), which ends in free() above: t_sized tells it what it is
+// part of.
 RECORDER_EXPORT void free_sized(void* p, size_t) {
   t_sized = p;
   free(p);

@@ -25,30 +25,32 @@ using namespace trace::raw;
 constexpr std::uint32_t kNoThread = ~0u;
 constexpr std::size_t kMaxPath = 512;
 
-// What a thread appends to. Zero at thread start: the first event finds no room and opens a segment.
+// What a thread appends to. Zero at thread start: the first event finds no room and opens a
+// segment.
 struct ThreadLog {
   std::uint64_t* at;
   std::uint64_t* end;
-  char* segment;             // start of the mapping that holds [at, end); null where there is none
-  std::uint32_t units;       // of the mapping
+  char* segment;        // start of the mapping that holds [at, end); null where there is none
+  std::uint32_t units;  // of the mapping
   std::uint32_t number_plus_1;
-  std::uint32_t sequence;    // segments opened so far
-  std::uint32_t epoch;       // of the process state that the above belongs to
-  std::uint32_t untimed;     // events since the last timed one
+  std::uint32_t sequence;  // segments opened so far
+  std::uint32_t epoch;     // of the process state that the above belongs to
+  std::uint32_t untimed;   // events since the last timed one
 };
 thread_local ThreadLog t_log __attribute__((tls_model("initial-exec")));
 
-// One page that the kernel zeroes in a forked child, which thereby notices that it needs a log of its own.
+// One page that the kernel zeroes in a forked child, which thereby notices that it needs a log of
+// its own.
 struct ForkMark {
   std::atomic<std::uint32_t> open;
 };
 
-Control* g_control = nullptr;    // shared by all processes; set once in each image, kept by its forks
-ForkMark g_never_open;           // stands in until start() has made the real one
+Control* g_control = nullptr;  // shared by all processes; set once in each image, kept by its forks
+ForkMark g_never_open;         // stands in until start() has made the real one
 ForkMark* g_mark = &g_never_open;
 LogHeader* g_header = nullptr;
 char g_directory[kMaxPath];
-char g_path[kMaxPath + 32];      // of this process's log
+char g_path[kMaxPath + 32];  // of this process's log
 pthread_key_t g_exit_key;
 bool g_has_exit_key = false;
 std::atomic<std::uint32_t> g_epoch;
@@ -62,14 +64,16 @@ std::uint64_t read_clock() {
 #else
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
 #endif
 }
 
 std::uint64_t monotonic_ns() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 char* append_text(char* at, const char* text) {
@@ -100,8 +104,8 @@ void* map_shared(int fd, std::size_t bytes, std::size_t offset) {
   return at == MAP_FAILED ? nullptr : at;
 }
 
-// fallocate, not ftruncate: it never shrinks the file under another thread, and a full disk is an error here rather
-// than a SIGBUS at the first store.
+// fallocate, not ftruncate: it never shrinks the file under another thread, and a full disk is an
+// error here rather than a SIGBUS at the first store.
 bool extend(int fd, std::size_t offset, std::size_t bytes) {
   if (fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) {
     return true;
@@ -138,7 +142,8 @@ void fill_header(LogHeader* header) {
 bool open_log() {
   // relaxed: only the uniqueness of the number matters
   const std::uint32_t number = g_control->next_log.fetch_add(1, std::memory_order_relaxed);
-  append_text(append_number(append_text(append_text(g_path, g_directory), "/log-"), number), ".raw");
+  append_text(append_number(append_text(append_text(g_path, g_directory), "/log-"), number),
+              ".raw");
   const int fd = open(g_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) {
     return false;
@@ -223,7 +228,8 @@ bool open_segment(ThreadLog& log) {
     log.number_plus_1 = reserve_thread() + 1;
   }
   auto* header = reinterpret_cast<SegmentHeader*>(segment);
-  *header = {kSegmentMagic, log.number_plus_1 - 1, log.sequence++, units, read_clock(), monotonic_ns()};
+  *header = {kSegmentMagic, log.number_plus_1 - 1, log.sequence++,
+             units,         read_clock(),          monotonic_ns()};
   log.segment = segment;
   log.units = units;
   log.at = reinterpret_cast<std::uint64_t*>(header + 1);
@@ -240,7 +246,8 @@ bool make_room(ThreadLog& log) {
   // relaxed: a thread that was not forked away saw its own epoch change; others cannot exist then
   const std::uint32_t epoch = g_epoch.load(std::memory_order_relaxed);
   if (log.epoch != epoch) {
-    // A first event, or a fork: then the thread still points into its parent's segment, which is not its own any more.
+    // A first event, or a fork: then the thread still points into its parent's segment, which is
+    // not its own any more.
     unmap_segment(log);
     log = ThreadLog{};
     log.epoch = epoch;
@@ -316,10 +323,12 @@ void append(const Call& call, std::uint64_t clock) {
   std::uint64_t first = (reinterpret_cast<std::uint64_t>(call.address) & kAddressMask) |
                         static_cast<std::uint64_t>(call.kind) << kKindShift |
                         (long_size ? kSizeFollows : call.size) << kSizeShift;
-  // The room is taken before it is filled: an event of a signal handler that comes between goes behind this one.
+  // The room is taken before it is filled: an event of a signal handler that comes between goes
+  // behind this one.
   std::uint64_t* const event = log.at;
   log.at = event + 1 + (clock != 0) + long_size + extra;
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // against the compiler: the order a handler relies on
+  std::atomic_signal_fence(
+      std::memory_order_seq_cst);  // against the compiler: the order a handler relies on
   std::uint64_t* word = event + 1;
   if (clock != 0) {
     first |= kTimedBit;
@@ -331,7 +340,8 @@ void append(const Call& call, std::uint64_t clock) {
   if (extra) {
     *word = call.extra;
   }
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // against the compiler: a crash leaves no half event
+  std::atomic_signal_fence(
+      std::memory_order_seq_cst);  // against the compiler: a crash leaves no half event
   *event = first;
 }
 

@@ -1,5 +1,6 @@
 // The recorder's writing side: a thread appends events to its own segment of the process's log.
-// Allocates from nobody: its memory is static, thread-local, or shared mappings of the log. Takes no lock.
+// Allocates from nobody: its memory is static, thread-local, or shared mappings of the log. Takes
+// no lock.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +9,16 @@
 
 namespace recorder {
 
-// True while calls are to be recorded. One load of a shared page, and one of a page that reads 0 after a fork.
+// True while calls are to be recorded. One load of a shared page, and one of a page that reads 0
+// after a fork.
 bool recording();
 
-// Reads the environment and opens the log, once in each process. Harmless before the C library has an environment.
+// Reads the environment and opens the log, once in each process. Harmless before the C library has
+// an environment.
 void start();
 
-// A point in the order of all threads. `after_loads`: not earlier than what the thread has read so far.
+// A point in the order of all threads. `after_loads`: not earlier than what the thread has read so
+// far.
 std::uint64_t stamp();
 
 struct Call {

@@ -72,7 +72,8 @@ class LogDirectory {
   raw::Control* control_ = nullptr;
 };
 
-std::vector<std::string> environment_with(const std::filesystem::path& recorder, const LogDirectory& logs) {
+std::vector<std::string> environment_with(const std::filesystem::path& recorder,
+                                          const LogDirectory& logs) {
   std::vector<std::string> result;
   std::string preload = "LD_PRELOAD=" + recorder.string();
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -105,7 +106,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-// Signals that bench waits for instead of being ended by. The program starts with none of them blocked.
+// Signals that bench waits for instead of being ended by. The program starts with none of them
+// blocked.
 sigset_t awaited_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -130,8 +132,8 @@ class BlockSignals {
   sigset_t before_{};
 };
 
-pid_t start(std::vector<std::string> command, std::vector<std::string> environment, const sigset_t& mask,
-            int stdout_fd = -1) {
+pid_t start(std::vector<std::string> command, std::vector<std::string> environment,
+            const sigset_t& mask, int stdout_fd = -1) {
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
@@ -142,8 +144,8 @@ pid_t start(std::vector<std::string> command, std::vector<std::string> environme
     posix_spawn_file_actions_adddup2(&actions, stdout_fd, 1);
   }
   pid_t pid = -1;
-  const int error = posix_spawnp(&pid, command[0].c_str(), &actions, &attributes, pointers(command).data(),
-                                 pointers(environment).data());
+  const int error = posix_spawnp(&pid, command[0].c_str(), &actions, &attributes,
+                                 pointers(command).data(), pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
@@ -171,8 +173,9 @@ bool follow(pid_t pid, LogDirectory& logs, double duration_s, int& status) {
     if (left_s <= 0) {
       return false;
     }
-    const timespec wait{static_cast<time_t>(left_s),
-                        static_cast<long>((left_s - static_cast<double>(static_cast<time_t>(left_s))) * 1e9)};
+    const timespec wait{
+        static_cast<time_t>(left_s),
+        static_cast<long>((left_s - static_cast<double>(static_cast<time_t>(left_s))) * 1e9)};
     siginfo_t info;
     const int number = sigtimedwait(&awaited, &info, &wait);
     if (number == SIGUSR1) {
@@ -184,7 +187,8 @@ bool follow(pid_t pid, LogDirectory& logs, double duration_s, int& status) {
 }
 
 // ns of one allocation call of the probe, or 0 where it did not run.
-double probe_call_ns(const RecordOptions& options, std::vector<std::string> environment, const sigset_t& mask) {
+double probe_call_ns(const RecordOptions& options, std::vector<std::string> environment,
+                     const sigset_t& mask) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     return 0;
@@ -246,12 +250,14 @@ void convert(const RecordOptions& options, const LogDirectory& logs, Recording& 
   }
   if (result.calls == 0) {
     throw TraceError(options.command[0] +
-                     ": made no call that could be recorded. Is it linked statically, or setuid? Was the recording "
+                     ": made no call that could be recorded. Is it linked statically, or setuid? "
+                     "Was the recording "
                      "started?");
   }
 }
 
-// A packed event takes a byte or more, a raw one up to 32: a trace of max_bytes needs no more than this.
+// A packed event takes a byte or more, a raw one up to 32: a trace of max_bytes needs no more than
+// this.
 std::uint64_t units_for(std::uint64_t max_bytes) {
   constexpr std::uint64_t kRawPerPacked = 32;
   return max_bytes == ~0ull ? max_bytes : max_bytes / raw::kUnitBytes * kRawPerPacked + 64;
@@ -267,7 +273,8 @@ Recording record(const RecordOptions& options) {
     logs.open_gate();
   }
   const Clock::time_point begin = Clock::now();
-  const pid_t pid = start(options.command, environment_with(options.recorder, logs), block.before());
+  const pid_t pid =
+      start(options.command, environment_with(options.recorder, logs), block.before());
   result.still_running = !follow(pid, logs, options.duration_s, result.exit_status);
   result.wall_s = seconds_since(begin);
   logs.close_gate();

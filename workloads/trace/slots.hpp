@@ -1,4 +1,5 @@
-// Which slots are taken, and by how many bytes: the state that the writer and every reader of a trace share.
+// Which slots are taken, and by how many bytes: the state that the writer and every reader of a
+// trace share.
 //
 // A new object takes the slot that was released last, or the next new one. Not thread-safe.
 #pragma once
@@ -59,8 +60,8 @@ class Slots {
     peak_objects_ = live_objects_ > peak_objects_ ? live_objects_ : peak_objects_;
   }
 
-  std::vector<std::uint64_t> bytes_;   // by slot; kFreed where there is no object
-  std::vector<std::uint32_t> free_;    // released slots, the last one on top
+  std::vector<std::uint64_t> bytes_;  // by slot; kFreed where there is no object
+  std::vector<std::uint32_t> free_;   // released slots, the last one on top
   std::uint64_t live_bytes_ = 0;
   std::uint64_t live_objects_ = 0;
   std::uint64_t peak_bytes_ = 0;

@@ -1,4 +1,5 @@
-// Integers of 1 to 10 bytes: seven bits a byte, least significant first, the top bit set on all bytes but the last.
+// Integers of 1 to 10 bytes: seven bits a byte, least significant first, the top bit set on all
+// bytes but the last.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ constexpr std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
 }
 
-// Reads from bytes that may be hostile: past the end or over-long it gives 0 and ok() is false from then on.
+// Reads from bytes that may be hostile: past the end or over-long it gives 0 and ok() is false from
+// then on.
 class VarintCursor {
  public:
   VarintCursor() = default;

@@ -210,17 +210,29 @@ void Writer::add(const Event& event) {
   set_time(event.time_us);
   std::uint32_t slot = event.slot;
   switch (event.kind) {
-    case Kind::kMalloc: slot = malloc(event.thread, event.size); break;
-    case Kind::kCalloc: slot = calloc(event.thread, event.count, event.size); break;
+    case Kind::kMalloc:
+      slot = malloc(event.thread, event.size);
+      break;
+    case Kind::kCalloc:
+      slot = calloc(event.thread, event.count, event.size);
+      break;
     case Kind::kAlignedAlloc:
     case Kind::kPosixMemalign:
       slot = aligned(event.thread, event.kind, event.alignment_log2, event.size);
       break;
-    case Kind::kRealloc: realloc(event.thread, event.slot, event.size); break;
+    case Kind::kRealloc:
+      realloc(event.thread, event.slot, event.size);
+      break;
     case Kind::kFree:
-    case Kind::kFreeSized: release(event.thread, event.kind, event.slot); break;
-    case Kind::kThreadStart: slot = thread_start(event.thread); break;
-    case Kind::kThreadEnd: thread_end(event.thread); break;
+    case Kind::kFreeSized:
+      release(event.thread, event.kind, event.slot);
+      break;
+    case Kind::kThreadStart:
+      slot = thread_start(event.thread);
+      break;
+    case Kind::kThreadEnd:
+      thread_end(event.thread);
+      break;
   }
   if (slot != event.slot) {
     fail("events that are not in the order in which they were read");

@@ -1,4 +1,5 @@
-// Writes a trace, event by event in total order. Single-threaded; memory is one block and one entry a live object.
+// Writes a trace, event by event in total order. Single-threaded; memory is one block and one entry
+// a live object.
 //
 #pragma once
 
@@ -17,10 +18,11 @@ namespace trace {
 class Writer {
  public:
   struct Options {
-    std::string info;                 // "key=value" lines about the program and its recording
+    std::string info;  // "key=value" lines about the program and its recording
     std::uint64_t created_s = 0;
-    std::uint64_t max_bytes = ~0ull;  // the file does not grow past this; full() says that it would have
-    int level = 12;                   // of zstd
+    std::uint64_t max_bytes =
+        ~0ull;       // the file does not grow past this; full() says that it would have
+    int level = 12;  // of zstd
     std::uint32_t block_events = 1u << 15;
   };
 
@@ -35,7 +37,8 @@ class Writer {
   // Appends a call that gave a new object, and returns its slot.
   std::uint32_t malloc(std::uint32_t thread, std::uint64_t size);
   std::uint32_t calloc(std::uint32_t thread, std::uint64_t count, std::uint64_t size);
-  std::uint32_t aligned(std::uint32_t thread, Kind kind, std::uint32_t alignment_log2, std::uint64_t size);
+  std::uint32_t aligned(std::uint32_t thread, Kind kind, std::uint32_t alignment_log2,
+                        std::uint64_t size);
   void realloc(std::uint32_t thread, std::uint32_t slot, std::uint64_t size);
   void release(std::uint32_t thread, Kind kind, std::uint32_t slot);
   // Returns the number of the new thread.
@@ -53,7 +56,8 @@ class Writer {
  private:
   struct Stream {
     std::uint32_t thread = 0;
-    std::uint32_t last_slot = 0;  // slot numbers are written relative to the one before in the stream
+    std::uint32_t last_slot =
+        0;  // slot numbers are written relative to the one before in the stream
     std::vector<std::uint8_t> kinds, values, slots;
   };
   struct Run {
@@ -95,15 +99,16 @@ class Writer {
   Totals written_;           // of those in blocks that are in the file
   std::vector<bool> ended_;  // by thread
 
-  std::vector<Stream> streams_;             // of the open block
-  std::vector<std::uint32_t> stream_index_; // by thread: index in streams_ + 1, 0 where it has none
+  std::vector<Stream> streams_;  // of the open block
+  std::vector<std::uint32_t>
+      stream_index_;  // by thread: index in streams_ + 1, 0 where it has none
   std::vector<Run> runs_;
   std::vector<Tick> ticks_;
   std::uint32_t block_events_ = 0;
   std::uint32_t events_since_tick_ = 0;
   std::size_t block_bytes_ = 0;
   std::uint64_t block_start_us_ = 0;
-  std::uint64_t tick_time_us_ = 0;          // of the last tick
+  std::uint64_t tick_time_us_ = 0;  // of the last tick
   std::uint64_t time_us_ = 0;
   std::vector<IndexEntry> index_;
 };

@@ -1,5 +1,6 @@
-// Prints the nanoseconds that one allocation call takes: `bench record` runs it with and without the recorder to say
-// what recording costs on this machine. The objects are 16 to 240 bytes, 64 of them live, and written.
+// Prints the nanoseconds that one allocation call takes: `bench record` runs it with and without
+// the recorder to say what recording costs on this machine. The objects are 16 to 240 bytes, 64 of
+// them live, and written.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
