@@ -21,10 +21,11 @@ inline bool multiply(std::size_t count, std::size_t size, std::size_t& product) 
   return true;
 }
 
-// Heap: ListHeap<Policy>, or a layer over it with the same functions.
-template <class Heap>
+template <class Policy>
 class LockedHeap {
  public:
+  using Heap = ListHeap<Policy>;
+
   constexpr LockedHeap() = default;
 
   void* allocate(std::size_t size) {
@@ -54,12 +55,6 @@ class LockedHeap {
   void* resize(void* ptr, std::size_t size) {
     const Hold hold(mutex_);
     return heap_.resize(ptr, size);
-  }
-
-  // 0 for a pointer that is not a block of this heap.
-  std::size_t usable_bytes(const void* ptr) {
-    const Hold hold(mutex_);
-    return heap_.owns(ptr) ? heap_.usable_bytes(ptr) : 0;
   }
 
   // Calls look(heap) with the lock held; look must not allocate from this heap.
