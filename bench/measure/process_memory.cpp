@@ -1,0 +1,110 @@
+#include "bench/measure/process_memory.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <string_view>
+
+namespace bench {
+namespace {
+
+// A whole file of /proc on the stack.
+class SmallFile {
+ public:
+  explicit SmallFile(const char* path) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+      return;
+    }
+    ssize_t got = 0;
+    while (length_ < sizeof text_ && (got = read(file, text_ + length_, sizeof text_ - length_)) > 0) {
+      length_ += static_cast<std::size_t>(got);
+    }
+    close(file);
+  }
+
+  // The figure of a line "KEY:   123 kB", in bytes.
+  [[nodiscard]] std::optional<std::uint64_t> kilobytes(std::string_view key) const {
+    const std::string_view all(text_, length_);
+    std::size_t at = 0;
+    while ((at = all.find(key, at)) != std::string_view::npos) {
+      const bool line_start = at == 0 || all[at - 1] == '\n';
+      at += key.size();
+      if (!line_start || at >= all.size() || all[at] != ':') {
+        continue;
+      }
+      const auto digits = all.find_first_not_of(": \t", at);
+      std::uint64_t value = 0;
+      if (digits != std::string_view::npos &&
+          std::from_chars(all.data() + digits, all.data() + all.size(), value).ec == std::errc{}) {
+        return value * 1024;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  char text_[4096];
+  std::size_t length_ = 0;
+};
+
+}  // namespace
+
+std::optional<ResidentMemory> resident_memory() {
+  const SmallFile status("/proc/self/status");
+  const auto now = status.kilobytes("VmRSS");
+  const auto peak = status.kilobytes("VmHWM");
+  if (!now || !peak) {
+    return std::nullopt;
+  }
+  return ResidentMemory{*now, *peak};
+}
+
+bool reset_peak() {
+  const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+  if (file < 0) {
+    return false;
+  }
+  const bool done = write(file, "5", 1) == 1;
+  close(file);
+  return done;
+}
+
+std::optional<MappingTotals> mapping_totals() {
+  const SmallFile rollup("/proc/self/smaps_rollup");
+  const auto resident = rollup.kilobytes("Rss");
+  const auto proportional = rollup.kilobytes("Pss");
+  const auto huge = rollup.kilobytes("AnonHugePages");
+  if (!resident || !proportional || !huge) {
+    return std::nullopt;
+  }
+  return MappingTotals{*resident, *proportional, *huge};
+}
+
+ResidentReader::ResidentReader() : file_(open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {}
+
+ResidentReader::~ResidentReader() {
+  if (file_ >= 0) {
+    close(file_);
+  }
+}
+
+std::uint64_t ResidentReader::read_bytes() const {
+  char text[128];
+  const ssize_t length = file_ < 0 ? -1 : pread(file_, text, sizeof text, 0);
+  if (length <= 0) {
+    return 0;
+  }
+  const std::string_view all(text, static_cast<std::size_t>(length));
+  const auto space = all.find(' ');  // "size resident shared ...", in pages
+  std::uint64_t pages = 0;
+  if (space == std::string_view::npos ||
+      std::from_chars(all.data() + space + 1, all.data() + all.size(), pages).ec != std::errc{}) {
+    return 0;
+  }
+  static const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return pages * page_bytes;
+}
+
+}  // namespace bench
