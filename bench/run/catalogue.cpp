@@ -1,0 +1,78 @@
+#include "bench/run/catalogue.hpp"
+
+#include <fstream>
+#include <stdexcept>
+
+#include "bench/run/suite.hpp"
+
+namespace bench {
+namespace {
+
+constexpr double kAnswerWithinS = 60;
+
+nlohmann::json ask(Launcher& launcher, worker::Request request) {
+  const Attempt attempt = launcher.run(std::move(request), allocators::Candidate{"glibc", {}, {}}, kAnswerWithinS);
+  if (attempt.status != Status::kOk) {
+    throw std::runtime_error("the worker cannot describe its workloads: " + attempt.detail);
+  }
+  return attempt.result;
+}
+
+}  // namespace
+
+Catalogue::Catalogue(Launcher& launcher) {
+  worker::Request request;
+  request.mode = worker::Mode::kList;
+  const auto answer = ask(launcher, std::move(request));
+  workloads_ = answer.at("workloads");
+  failures_ = answer.at("failures").get<std::vector<std::string>>();
+}
+
+std::vector<std::string> Catalogue::names() const {
+  std::vector<std::string> names;
+  for (const auto& workload : workloads_) {
+    names.push_back(workload.at("name"));
+  }
+  return names;
+}
+
+std::vector<std::string> Catalogue::names_in(const std::filesystem::path& module) const {
+  std::vector<std::string> names;
+  for (const auto& workload : workloads_) {
+    if (workload.at("module").get<std::string>() == module.string()) {
+      names.push_back(workload.at("name"));
+    }
+  }
+  return names;
+}
+
+std::vector<ResolvedWorkload> Catalogue::resolve(Launcher& launcher, const std::vector<std::string>& texts) const {
+  if (texts.empty()) {
+    return {};
+  }
+  worker::Request request;
+  request.mode = worker::Mode::kResolve;
+  request.workloads = texts;
+  std::vector<ResolvedWorkload> out;
+  for (const auto& answer : ask(launcher, std::move(request))) {
+    if (answer.contains("error")) {
+      throw UsageError(answer.at("error").get<std::string>());
+    }
+    out.push_back({answer.at("name"), answer.at("threads")});
+  }
+  return out;
+}
+
+std::vector<MissingWorkload> missing_workloads(const Layout& layout) {
+  std::ifstream in(layout.workload_modules / "missing.json");
+  if (!in) {
+    return {};
+  }
+  std::vector<MissingWorkload> out;
+  for (const auto& row : nlohmann::json::parse(in)) {
+    out.push_back({row.at("workload"), row.at("package")});
+  }
+  return out;
+}
+
+}  // namespace bench

@@ -1,0 +1,303 @@
+#include "bench/run/plan.hpp"
+
+#include <fnmatch.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <set>
+
+#include "allocator/api/nearest.hpp"
+#include "bench/run/worker_cell.hpp"
+
+namespace bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool contains(const std::vector<allocators::Candidate>& list, const std::string& name) {
+  return std::any_of(list.begin(), list.end(), [&](const auto& candidate) { return candidate.name == name; });
+}
+
+void add_all(std::vector<allocators::Candidate>& into, const std::vector<allocators::Candidate>& from) {
+  for (const auto& candidate : from) {
+    if (!contains(into, candidate.name)) {
+      into.push_back(candidate);
+    }
+  }
+}
+
+std::string base_name(const std::string& workload) { return workload.substr(0, workload.find(':')); }
+
+bool is_glob(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
+
+bool is_module(const std::string& text) { return text.ends_with(".so"); }
+
+bool matches(const std::string& pattern, const std::string& workload) {
+  return fnmatch(pattern.c_str(), workload.c_str(), 0) == 0 || fnmatch(pattern.c_str(), base_name(workload).c_str(), 0) == 0;
+}
+
+// Suite lines with globs written out: one line a workload.
+std::vector<SuiteLine> expand_globs(const std::vector<SuiteLine>& lines, const std::vector<std::string>& known) {
+  std::vector<SuiteLine> out;
+  std::set<std::string> present;
+  for (const auto& line : lines) {
+    for (const auto& name : known) {
+      if (is_glob(line.workload) && matches(line.workload, name) && present.insert(name).second) {
+        out.push_back(line);
+        out.back().workload = name;
+      }
+    }
+    if (!is_glob(line.workload) && present.insert(line.workload).second) {
+      out.push_back(line);
+    }
+  }
+  return out;
+}
+
+// The suite's line for that workload's name as a model for its threads and times; an empty line if it has none.
+SuiteLine line_like(const std::vector<SuiteLine>& suite, const std::string& workload) {
+  for (const auto& line : suite) {
+    if (base_name(line.workload) == base_name(workload)) {
+      SuiteLine like = line;
+      like.workload = workload;
+      return like;
+    }
+  }
+  SuiteLine line;
+  line.workload = workload;
+  return line;
+}
+
+// The lines that one item of --workload stands for: those of the suite first, else of all known workloads.
+std::vector<SuiteLine> lines_for(const std::string& wanted, const std::vector<SuiteLine>& suite,
+                                 const std::vector<std::string>& known) {
+  std::vector<SuiteLine> out;
+  if (wanted.find(':') != std::string::npos) {
+    return {line_like(suite, wanted)};
+  }
+  for (const auto& line : suite) {
+    if (matches(wanted, line.workload)) {
+      out.push_back(line);
+    }
+  }
+  for (const auto& name : known) {
+    if (out.empty() && !is_glob(wanted) && name == wanted) {
+      out.push_back(line_like(suite, name));
+    }
+  }
+  for (const auto& name : known) {
+    if (is_glob(wanted) && matches(wanted, name) &&
+        std::none_of(out.begin(), out.end(), [&](const auto& line) { return base_name(line.workload) == name; })) {
+      out.push_back(line_like(suite, name));
+    }
+  }
+  return out;
+}
+
+// Which workloads run, and how: the suite's lines, narrowed or extended by --workload.
+class Selection {
+ public:
+  Selection(const RunOptions& options, const Suite& suite, const Catalogue& catalogue, const Layout& layout)
+      : options_(options), catalogue_(catalogue), known_(catalogue.names()), missing_(missing_workloads(layout)),
+        suite_lines_(expand_globs(suite.lines, known_)) {}
+
+  std::vector<SuiteLine> lines(std::vector<Warning>& warnings) {
+    if (options_.workloads.empty()) {
+      return built_lines(warnings);
+    }
+    std::vector<SuiteLine> out;
+    for (const auto& wanted : options_.workloads) {
+      for (auto& line : lines_of_item(wanted)) {
+        out.push_back(std::move(line));
+      }
+    }
+    return out;
+  }
+
+ private:
+  std::vector<SuiteLine> lines_of_item(const std::string& wanted) {
+    if (is_module(wanted)) {
+      std::vector<SuiteLine> out;
+      for (const auto& name : catalogue_.names_in(fs::absolute(wanted))) {
+        out.push_back(line_like(suite_lines_, name));
+      }
+      return out;
+    }
+    if (const auto* package = missing_package(wanted)) {
+      throw UsageError("workload '" + wanted + "' was not built: its library is missing; run: apt-get install " + *package +
+                       ", then build again");
+    }
+    auto out = lines_for(wanted, suite_lines_, known_);
+    if (out.empty()) {
+      throw UsageError(allocators::unknown_name_message("workload", wanted, known_));
+    }
+    return out;
+  }
+
+  const std::string* missing_package(const std::string& workload) const {
+    for (const auto& missing : missing_) {
+      if (missing.name == base_name(workload)) {
+        return &missing.package;
+      }
+    }
+    return nullptr;
+  }
+
+  // The suite without what could not be built, with a warning for each of these.
+  std::vector<SuiteLine> built_lines(std::vector<Warning>& warnings) const {
+    std::vector<SuiteLine> out;
+    for (const auto& line : suite_lines_) {
+      if (const auto* package = missing_package(line.workload)) {
+        warnings.push_back({"workload " + line.workload + " is left out: it was not built",
+                            "run: apt-get install " + *package + ", then build again"});
+      } else {
+        out.push_back(line);
+      }
+    }
+    return out;
+  }
+
+  const RunOptions& options_;
+  const Catalogue& catalogue_;
+  const std::vector<std::string> known_;
+  const std::vector<MissingWorkload> missing_;
+  const std::vector<SuiteLine> suite_lines_;
+};
+
+WorkerCellOptions cell_options(const RunOptions& options, const Suite& suite, const SuiteLine& line,
+                               const allocators::Registry& registry) {
+  WorkerCellOptions out;
+  out.min_time_s = options.min_time_s.value_or(line.min_time_s.value_or(suite.min_time_s));
+  out.timeout_s = options.timeout_s.value_or(suite.timeout_s);
+  out.iterations = options.min_time_s ? std::nullopt : line.iterations;
+  out.seed = options.seed;
+  out.memory_blocks = line.memory || suite.memory_everywhere ? suite.memory_blocks : 0;
+  out.drain_s = suite.drain_s;
+  for (const auto& known : registry.known()) {
+    if (const auto library = registry.find(known); known.name == "live-bytes" && library) {
+      out.counter = allocators::Candidate{known.name, *library, {}};
+    }
+  }
+  return out;
+}
+
+void add_worker_cells(Plan& plan, const std::vector<SuiteLine>& lines, const RunOptions& options, const Suite& suite,
+                      const std::vector<ResolvedWorkload>& resolved, const allocators::Registry& registry) {
+  std::set<std::pair<std::string, int>> present;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const auto& wanted = !options.threads.empty() ? options.threads
+                         : !lines[i].threads.empty() ? lines[i].threads
+                                                     : suite.threads;
+    for (const int threads : thread_counts(wanted, resolved[i].any_threads, usable_cpus())) {
+      if (present.emplace(resolved[i].name, threads).second) {
+        plan.cells.push_back(std::make_unique<WorkerCell>(resolved[i].name, threads,
+                                                          cell_options(options, suite, lines[i], registry)));
+      }
+    }
+  }
+}
+
+void warn_of_threads(Plan& plan) {
+  const int cpus = usable_cpus();
+  const bool crowded = std::any_of(plan.cells.begin(), plan.cells.end(), [&](const auto& cell) { return cell->threads() > cpus; });
+  if (crowded) {
+    plan.warnings.push_back({"some cells have more threads than the " + std::to_string(cpus) + " CPUs: the scheduler is measured, too",
+                             "read them apart from the others, or lower --threads"});
+  }
+}
+
+}  // namespace
+
+int usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+std::vector<int> thread_counts(const std::vector<int>& wanted, bool any_threads, int cpus) {
+  if (!any_threads) {
+    return {1};
+  }
+  std::vector<int> out;
+  for (const int count : wanted) {
+    const int threads = count == 0 ? cpus : count;
+    if (std::find(out.begin(), out.end(), threads) == out.end()) {
+      out.push_back(threads);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> split_workloads(const std::string& list) {
+  std::vector<std::string> out;
+  for (const auto& piece : split_list(list)) {
+    const bool parameter = piece.find('=') != std::string::npos && piece.find(':') == std::string::npos;
+    if (parameter && !out.empty() && out.back().find(':') != std::string::npos) {
+      out.back() += "," + piece;
+    } else {
+      out.push_back(piece);
+    }
+  }
+  return out;
+}
+
+Field make_field(const RunOptions& options, const allocators::Registry& registry) {
+  const auto subjects = registry.parse(options.allocators);
+  std::vector<allocators::Candidate> others;
+  if (options.against) {
+    others = options.against->empty() ? others : registry.parse(*options.against);
+  } else {
+    others = registry.installed(allocators::Role::kProduction);
+    add_all(others, registry.installed(allocators::Role::kFloor));
+  }
+  if (!options.baseline.empty() && !contains(subjects, options.baseline) && !contains(others, options.baseline)) {
+    add_all(others, registry.parse(options.baseline));
+  }
+  std::string baseline = options.baseline;
+  if (baseline.empty()) {
+    const bool glibc = contains(subjects, "glibc") || contains(others, "glibc");
+    baseline = glibc ? "glibc" : !others.empty() ? others.front().name : subjects.front().name;
+  }
+  Field field;
+  add_all(field.allocators, subjects);
+  add_all(field.allocators, others);
+  const auto found = std::find_if(field.allocators.begin(), field.allocators.end(), [&](const auto& candidate) {
+    return candidate.name == baseline;
+  });
+  std::rotate(field.allocators.begin(), found, found + 1);
+  return field;
+}
+
+Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
+  Plan plan;
+  plan.field = make_field(options, registry);
+  const Suite suite = load_suites(launcher.layout().share / "suites", options.suites);
+  std::vector<fs::path> modules;
+  for (const auto& workload : options.workloads) {
+    if (is_module(workload)) {
+      if (!fs::exists(workload)) {
+        throw UsageError("no workload module " + workload + "; give the path of a shared object");
+      }
+      modules.push_back(fs::absolute(workload));
+    }
+  }
+  launcher.set_modules(modules);
+  const Catalogue catalogue(launcher);
+  for (const auto& failure : catalogue.failures()) {
+    plan.warnings.push_back({failure, "build the project again"});
+  }
+  const auto lines = Selection(options, suite, catalogue, launcher.layout()).lines(plan.warnings);
+  std::vector<std::string> texts;
+  for (const auto& line : lines) {
+    texts.push_back(line.workload);
+  }
+  add_worker_cells(plan, lines, options, suite, catalogue.resolve(launcher, texts), registry);
+  plan.suite = suite.name;
+  plan.repetitions = options.repetitions.value_or(suite.repetitions);
+  plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);
+  plan.seed = options.seed;
+  warn_of_threads(plan);
+  return plan;
+}
+
+}  // namespace bench

@@ -1,0 +1,43 @@
+// `bench run` as a whole: from options to a directory of results and a report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/output/report.hpp"
+#include "bench/run/layout.hpp"
+#include "bench/run/options.hpp"
+
+namespace bench {
+
+struct RunResult {
+  Report report;
+  std::filesystem::path out;
+  bool interrupted = false;
+  std::string stopped_by;  // why not all could be measured or kept, in one line; empty: nothing stopped it
+};
+
+// Throws UsageError, allocators::UnusableAllocator or OutputError before anything is measured; later troubles are in the result.
+RunResult run(const RunOptions& options);
+
+// The command line that began the run in `folder`, and where it was typed. Throws UsageError if there is none.
+struct EarlierCommand {
+  std::vector<std::string> words;
+  std::filesystem::path working_folder;
+};
+EarlierCommand earlier_command(const std::filesystem::path& folder);
+
+// A file system folder of its own, removed with all its contents at the end.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace bench

@@ -1,0 +1,42 @@
+// What one worker process is asked to do, as key=value words on its command line.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bench::worker {
+
+enum class Mode {
+  kIdentify,   // prove the allocator, tell its version
+  kList,       // describe all workloads
+  kResolve,    // check workload names and parameters
+  kCalibrate,  // find the iteration count that takes min_time_s
+  kMeasure,    // timed; nothing else runs in the process
+  kLive,       // count requested live bytes; not timed
+  kMemory,     // resident memory over time and after the drain; not timed
+};
+
+struct Request {
+  Mode mode = Mode::kIdentify;
+  std::filesystem::path result;             // JSON goes here
+  std::filesystem::path library;            // that must be this process's malloc; empty: the C library
+  std::string workload;                     // name[:parameter=value,...]
+  std::vector<std::string> workloads;       // of kResolve
+  std::vector<std::filesystem::path> modules;
+  std::filesystem::path module_folder;      // where NAME.so is looked for when nobody registered NAME
+  int threads = 1;
+  std::int64_t iterations = 0;
+  double min_time_s = 0;
+  std::uint64_t seed = 0;
+  std::vector<double> drain_s;              // times after the end of the work at which memory is read
+};
+
+// Reads words up to "--" or the end. Throws std::runtime_error for a word it does not know.
+Request parse_request(int argc, char** argv);
+
+// The words that parse_request() turns back into `request`.
+std::vector<std::string> words_of(const Request& request);
+
+}  // namespace bench::worker

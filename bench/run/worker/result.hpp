@@ -1,0 +1,23 @@
+// The JSON that a worker leaves in its result file.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "allocator/api/allocator.hpp"
+#include "bench/run/worker/request.hpp"
+#include "bench/run/worker/session.hpp"
+
+namespace bench::worker {
+
+nlohmann::json describe(const allocators::Allocator& allocator);
+nlohmann::json describe(const Session& session);
+nlohmann::json describe_workloads();
+nlohmann::json resolve_workloads(const Request& request);
+
+// The selection of that text, its module loaded from the request's folder if need be. Throws workloads::SelectionError.
+workloads::Selection select_workload(const std::string& text, const Request& request);
+
+// Writes to a file beside, then renames: the reader sees all or nothing. Throws std::runtime_error.
+void write_result(const std::filesystem::path& path, const nlohmann::json& result);
+
+}  // namespace bench::worker
