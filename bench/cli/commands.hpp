@@ -1,0 +1,31 @@
+// The commands of bench. Each adds its options to the parser and, if it is the one typed, leaves what to do.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bench::cli {
+
+enum ExitCode { kAllMeasured = 0, kGateFailed = 1, kUsage = 2, kSomeFailed = 3, kInterrupted = 130 };
+
+// The command line as it was typed.
+struct Invocation {
+  std::vector<std::string> words;         // without the program's name
+  std::vector<std::string> after_dashes;  // what follows "--": Google Benchmark's flags, or a program to run
+};
+
+struct Context {
+  Invocation invocation;
+  std::function<int()> action;  // set by the command that was typed; returns an exit code
+};
+
+// The context outlives the parser.
+void add_run(CLI::App& app, Context& context);
+void add_list(CLI::App& app, Context& context);
+
+// Reads the command line and carries it out.
+int dispatch(Invocation invocation);
+
+}  // namespace bench::cli

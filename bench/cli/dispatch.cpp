@@ -1,0 +1,58 @@
+#include <algorithm>
+
+#include "bench/cli/commands.hpp"
+#include "bench/output/run_directory.hpp"
+
+namespace bench::cli {
+namespace {
+
+// Where the words for us end: at "--", which CLI11 would take for the start of positional arguments.
+void split_at_dashes(Invocation& invocation) {
+  const auto dashes = std::find(invocation.words.begin(), invocation.words.end(), "--");
+  if (dashes != invocation.words.end()) {
+    invocation.after_dashes.assign(dashes + 1, invocation.words.end());
+  }
+}
+
+// The words before "--", with `run` put in where no command stands.
+std::vector<std::string> words_for_parser(const Invocation& invocation) {
+  std::vector<std::string> words(invocation.words.begin(),
+                                 std::find(invocation.words.begin(), invocation.words.end(), "--"));
+  const bool asks_about_bench = !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "--version");
+  if (!words.empty() && words[0].starts_with('-') && !asks_about_bench) {
+    words.insert(words.begin(), "run");
+  }
+  return words;
+}
+
+}  // namespace
+
+int dispatch(Invocation invocation) {
+  split_at_dashes(invocation);
+  Context context{std::move(invocation), nullptr};
+  CLI::App app("Compares memory allocators: which suits which work, and by how much.", "bench");
+  app.set_version_flag("--version", OSMEM_PROJECT_VERSION);
+  app.require_subcommand(0, 1);
+  app.footer("bench --allocator=osmem compares osmem with every production allocator installed here.\n"
+             "bench COMMAND --help describes a command.");
+  add_run(app, context);
+  add_list(app, context);
+
+  auto words = words_for_parser(context.invocation);
+  std::reverse(words.begin(), words.end());  // CLI11 takes the words last first
+  try {
+    app.parse(words);
+  } catch (const CLI::Success& wanted) {
+    return app.exit(wanted);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "bench: %s; bench --help shows what can be given\n", error.what());
+    return kUsage;
+  }
+  if (!context.action) {
+    std::fputs(app.help().c_str(), stderr);
+    return kUsage;
+  }
+  return context.action();
+}
+
+}  // namespace bench::cli

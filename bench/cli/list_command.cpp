@@ -1,0 +1,137 @@
+// bench list: what can be measured here, and what is missing.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "allocator/adapters/adapters.hpp"
+#include "bench/cli/commands.hpp"
+#include "bench/output/run_directory.hpp"
+#include "bench/run/catalogue.hpp"
+#include "bench/run/run.hpp"
+#include "bench/run/suite.hpp"
+#include "bench/stats/metric.hpp"
+
+namespace bench::cli {
+namespace {
+
+constexpr double kAnswerWithinS = 20;
+
+std::string version_of(Launcher& launcher, const allocators::Candidate& allocator) {
+  const Attempt attempt = launcher.run(worker::Request{}, allocator, kAnswerWithinS);
+  return attempt.status == Status::kOk ? attempt.result.at("version").get<std::string>() : "cannot be used: " + attempt.detail;
+}
+
+std::string list_allocators(Launcher& launcher) {
+  const allocators::Registry registry(allocators::known_allocators(), launcher.layout().library_folders());
+  std::string out = fmt::format("{:<16} {:<11} {:<9} {}\n", "ALLOCATOR", "ROLE", "VERSION", "WHAT, AND WHERE");
+  for (const auto& known : registry.known()) {
+    const auto library = registry.find(known);
+    const std::string where = !library ? (known.package.empty() ? "not built here" : "not installed: apt-get install " + known.package)
+                              : library->empty() ? "the C library"
+                                                 : library->string();
+    out += fmt::format("{:<16} {:<11} {:<9} {}; {}\n", known.name, to_string(known.role),
+                       library ? version_of(launcher, {known.name, *library, {}}) : "-", known.summary, where);
+  }
+  return out + "Any shared object that exports malloc can be given by its path.\n";
+}
+
+std::string describe_parameters(const nlohmann::json& workload) {
+  std::string out;
+  for (const auto& parameter : workload.at("parameters")) {
+    std::string range;
+    for (const auto& choice : parameter.at("choices")) {
+      range += (range.empty() ? "" : "|") + choice.get<std::string>();
+    }
+    if (range.empty()) {
+      range = fmt::format("{}..{}", parameter.at("min").get<std::int64_t>(), parameter.at("max").get<std::int64_t>());
+    }
+    const auto unit = parameter.at("unit").get<std::string>();
+    out += fmt::format("    {}={} ({}{}): {}\n", parameter.at("name").get<std::string>(), parameter.at("default").get<std::string>(),
+                       range, unit.empty() ? "" : " " + unit, parameter.at("meaning").get<std::string>());
+  }
+  return out;
+}
+
+std::string describe_in_full(const nlohmann::json& workload) {
+  std::string out;
+  for (const char* key : {"operation", "origin", "threads_note", "profile"}) {
+    if (const auto text = workload.at(key).get<std::string>(); !text.empty()) {
+      out += fmt::format("    {}: {}\n", key, text);
+    }
+  }
+  return out + describe_parameters(workload);
+}
+
+std::string list_workloads(Launcher& launcher, bool in_full) {
+  const Catalogue catalogue(launcher);
+  std::string out = fmt::format("{:<18} {:<10} {:<8} {}\n", "WORKLOAD", "KIND", "THREADS", "WHAT IT ASKS OF AN ALLOCATOR");
+  for (const auto& workload : catalogue.workloads()) {
+    out += fmt::format("{:<18} {:<10} {:<8} {}\n", workload.at("name").get<std::string>(), workload.at("kind").get<std::string>(),
+                       workload.at("threads").get<bool>() ? "any" : "1", workload.at("question").get<std::string>());
+    if (in_full) {
+      out += describe_in_full(workload);
+    }
+  }
+  for (const auto& missing : missing_workloads(launcher.layout())) {
+    out += fmt::format("{:<18} not built: apt-get install {}, then build again\n", missing.name, missing.package);
+  }
+  return out;
+}
+
+std::string list_metrics() {
+  constexpr const char* kBetter[] = {"higher", "lower", "-"};
+  std::string out = fmt::format("{:<22} {:<7} {:<7} {}\n", "METRIC", "UNIT", "BETTER", "WHAT IT IS");
+  for (const auto& metric : metrics()) {
+    out += fmt::format("{:<22} {:<7} {:<7} {}\n", metric.name, metric.unit, kBetter[static_cast<int>(metric.direction)], metric.meaning);
+  }
+  return out;
+}
+
+std::string list_suites(const Layout& layout) {
+  std::string out = fmt::format("{:<16} {:<6} {:<7} {}\n", "SUITE", "LINES", "BLOCKS", "SECONDS A SAMPLE");
+  for (const auto& name : suite_names(layout.share / "suites")) {
+    const Suite suite = load_suites(layout.share / "suites", {name});
+    out += fmt::format("{:<16} {:<6} {:<7} {}\n", name, suite.lines.size(), suite.repetitions, suite.min_time_s);
+  }
+  return out;
+}
+
+int act(const std::string& what, bool in_full) {
+  Signals signals;
+  const Layout layout = find_layout();
+  const ScratchFolder scratch;
+  Launcher launcher(layout, scratch.path(), signals);
+  std::string out;
+  const auto add = [&out](std::string text) { out += (out.empty() ? "" : "\n") + std::move(text); };
+  if (what.empty() || what == "allocators") {
+    add(list_allocators(launcher));
+  }
+  if (what.empty() || what == "workloads") {
+    add(list_workloads(launcher, in_full));
+  }
+  if (what.empty() || what == "metrics") {
+    add(list_metrics());
+  }
+  if (what.empty() || what == "suites") {
+    add(list_suites(layout));
+  }
+  write_stdout(out);
+  return kAllMeasured;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Context& context) {
+  struct Words {
+    std::string what;
+    bool verbose = false;
+  };
+  auto words = std::make_shared<Words>();
+  CLI::App* command = app.add_subcommand("list", "Show allocators, workloads, metrics and suites, and what is missing");
+  command->add_option("what", words->what, "allocators, workloads, metrics or suites; default: all")
+      ->check(CLI::IsMember({"allocators", "workloads", "metrics", "suites"}));
+  command->add_flag("--verbose", words->verbose, "with parameters, their defaults, and where a workload comes from");
+  command->callback([words, &context] { context.action = [words] { return act(words->what, words->verbose); }; });
+}
+
+}  // namespace bench::cli
