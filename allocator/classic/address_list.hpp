@@ -14,6 +14,9 @@ class AddressList {
   [[nodiscard]] Block* first() const { return head_; }
   [[nodiscard]] Block* last() const { return tail_; }
 
+  // A new stretch needs nothing but its blocks.
+  static constexpr std::size_t stretch_overhead_bytes(const char* /*at*/) { return 0; }
+
   Block* append(char* at, std::size_t bytes) {
     Block* block = make_block(at, bytes - kHeaderBytes);
     block->prev = tail_;

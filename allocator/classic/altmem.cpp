@@ -9,7 +9,7 @@
 
 namespace {
 
-constinit classic::LockedHeap<classic::AltmemPolicy<8>> heap;
+constinit classic::LockedHeap<classic::ListHeap<classic::AltmemPolicy<8>>> heap;
 
 [[gnu::constructor]] void register_fork_handlers() { classic::fork_with<heap>(); }
 

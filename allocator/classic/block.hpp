@@ -21,7 +21,7 @@ enum class Status : int { kFree = 0, kAllocated = 1, kMapped = 2 };
 struct Block {
   std::size_t size;  // payload bytes, rounded up to the heap's alignment
   Status status;
-  std::uint32_t tags;  // bits owned by the index (kPreviousIsFree ...) or by the allocator above it
+  std::uint32_t tags;  // kMark, and bits owned by the index or by the allocator above it
   Block* prev;
   Block* next;
 };
@@ -31,6 +31,12 @@ static_assert(kHeaderBytes == 32 && alignof(Block) == 8);
 static_assert(offsetof(Block, size) == 0 && offsetof(Block, status) == 8 &&
               offsetof(Block, tags) == 12);
 static_assert(offsetof(Block, prev) == 16 && offsetof(Block, next) == 24);
+
+// Stands in the tags of every header: a block of another malloc is told by its absence.
+inline constexpr std::uint32_t kMark = 0xb10c0000;
+inline constexpr std::uint32_t kMarkMask = 0xffff0000;
+
+inline bool is_marked(const Block* block) { return (block->tags & kMarkMask) == kMark; }
 
 inline char* payload_of(Block* block) { return reinterpret_cast<char*>(block) + kHeaderBytes; }
 
@@ -49,7 +55,7 @@ inline bool is_free(const Block* block) { return block->status == Status::kFree;
 
 inline Block* make_block(char* at, std::size_t payload_bytes) {
   Block* block = reinterpret_cast<Block*>(at);
-  *block = {payload_bytes, Status::kFree, 0, nullptr, nullptr};
+  *block = {payload_bytes, Status::kFree, kMark, nullptr, nullptr};
   return block;
 }
 

@@ -185,6 +185,33 @@ class ListHeap {
                                                          : broken;
   }
 
+  // What the program may use of a block in use.
+  [[nodiscard]] static std::size_t usable_bytes(const void* ptr) {
+    return block_of(const_cast<void*>(ptr))->size;
+  }
+
+  // Whether the pointer can be a block of this heap. Reads the header only where that is safe:
+  // inside the heap, or in the page of `ptr` itself. Only for payloads at the start of a page are
+  // the mappings searched.
+  [[nodiscard]] bool owns(const void* ptr) const {
+    const auto at = reinterpret_cast<std::uintptr_t>(ptr);
+    if (at % tuning_.alignment_bytes() != 0 || at < kHeaderBytes) {
+      return false;
+    }
+    const Block* block = block_of(const_cast<void*>(ptr));
+    const bool in_heap = index_.last() != nullptr && at - kHeaderBytes >= heap_start_ &&
+                         at < reinterpret_cast<std::uintptr_t>(end_of(index_.last()));
+    if (in_heap || at % kPageBytes >= kHeaderBytes) {
+      return is_marked(block) && (in_heap || block->status == Status::kMapped);
+    }
+    for (const Block* mapping = mappings_; mapping != nullptr; mapping = mapping->next) {
+      if (mapping == block) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   [[nodiscard]] std::size_t heap_bytes() const { return heap_bytes_; }
   [[nodiscard]] std::size_t mapped_bytes() const { return mapped_bytes_; }
   Tuning& tuning() { return tuning_; }
@@ -283,7 +310,7 @@ class ListHeap {
         continue;
       }
       const std::size_t missing_bytes =
-          kHeaderBytes + payload_bytes + (goes_on ? 0 : padding_bytes(top));
+          kHeaderBytes + payload_bytes + padding_bytes(top) + index_.stretch_overhead_bytes(top);
       const std::size_t bytes = Policy::Growth::bytes(missing_bytes, last == nullptr);
       char* got = source_.extend_break(bytes);
       if (got == nullptr) {
@@ -305,11 +332,14 @@ class ListHeap {
   // Makes one free block of new memory; null if it is too small for one, and then lost.
   Block* open_stretch(char* at, std::size_t bytes) {
     const std::size_t padding = padding_bytes(at);
-    if (bytes < padding + smallest_block_bytes()) {
+    if (bytes < padding + index_.stretch_overhead_bytes(at + padding) + smallest_block_bytes()) {
       return nullptr;
     }
     const std::size_t used_bytes = (bytes - padding) & ~(tuning_.alignment_bytes() - 1);
     heap_bytes_ += used_bytes;
+    if (heap_start_ == 0) {
+      heap_start_ = reinterpret_cast<std::uintptr_t>(at + padding);
+    }
     return index_.append(at + padding, used_bytes);
   }
 
@@ -393,9 +423,10 @@ class ListHeap {
   }
 
   Index index_{};
-  Block* mappings_ = nullptr;     // the newest first
-  std::size_t heap_bytes_ = 0;    // headers and payloads of all stretches
-  std::size_t mapped_bytes_ = 0;  // headers and payloads of all mappings
+  Block* mappings_ = nullptr;      // the newest first
+  std::uintptr_t heap_start_ = 0;  // the first block's address; 0: none yet
+  std::size_t heap_bytes_ = 0;     // headers and payloads of all stretches
+  std::size_t mapped_bytes_ = 0;   // headers and payloads of all mappings
   [[no_unique_address]] Tuning tuning_{};
   [[no_unique_address]] typename Policy::Source source_{};
 };

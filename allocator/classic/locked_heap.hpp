@@ -21,11 +21,10 @@ inline bool multiply(std::size_t count, std::size_t size, std::size_t& product) 
   return true;
 }
 
-template <class Policy>
+// Heap: ListHeap<Policy>, or a layer over it with the same functions.
+template <class Heap>
 class LockedHeap {
  public:
-  using Heap = ListHeap<Policy>;
-
   constexpr LockedHeap() = default;
 
   void* allocate(std::size_t size) {
@@ -55,6 +54,12 @@ class LockedHeap {
   void* resize(void* ptr, std::size_t size) {
     const Hold hold(mutex_);
     return heap_.resize(ptr, size);
+  }
+
+  // 0 for a pointer that is not a block of this heap.
+  std::size_t usable_bytes(const void* ptr) {
+    const Hold hold(mutex_);
+    return heap_.owns(ptr) ? heap_.usable_bytes(ptr) : 0;
   }
 
   // Calls look(heap) with the lock held; look must not allocate from this heap.

@@ -6,7 +6,7 @@
 
 namespace {
 
-constinit classic::LockedHeap<classic::OsmemClassicPolicy<8>> heap;
+constinit classic::LockedHeap<classic::ListHeap<classic::OsmemClassicPolicy<8>>> heap;
 
 [[gnu::constructor]] void register_fork_handlers() { classic::fork_with<heap>(); }
 

@@ -125,26 +125,33 @@ struct FixedTuning {
 
 // What keeps the blocks of the heap. REQUIRES of the caller, in every call: blocks belong to this
 // index.
+//   last()                     the block that ends at the break, or null
+//   append(at, bytes)          a free block of new memory behind the last; in a new stretch, the
+//   first
+//                              stretch_overhead_bytes(at) of it are the index's own
+//   enlarge_last(bytes)        the last block's payload grew
+//   split(block, bytes)        cuts a payload in use to `bytes`; what is cut off becomes a free
+//   block absorb_next(block)         takes in the free block that follows in memory take, release
+//   free -> allocated, allocated -> free next, previous_if_free     neighbours in memory; null at a
+//   gap or the end find<Fit>(bytes)           a free block of at least `bytes`, or null
+//   for_each(visit)            all blocks in order of address
+//   broken_invariant()         the first equation that does not hold, or null
+// clang-format off
 template <class I>
 concept BlockIndex = requires(I index, const I& seen, Block* block, std::size_t bytes, char* at) {
-  { seen.last() } -> std::same_as<Block*>;  // the block that ends at the break, or null
-  {
-    index.append(at, bytes)
-    } -> std::same_as<Block*>;  // a free block of `bytes` header and payload, behind the last
-  { index.enlarge_last(bytes) } -> std::same_as<void>;  // the last block's payload grew
-  {
-    index.split(block, bytes)
-    } -> std::same_as<Block*>;  // cuts the payload to `bytes`; the rest is a free block
-  {
-    index.absorb_next(block)
-    } -> std::same_as<void>;                       // takes in the free block that follows in memory
-  { index.take(block) } -> std::same_as<void>;     // free -> allocated
-  { index.release(block) } -> std::same_as<void>;  // allocated -> free
-  {
-    index.next(block)
-    } -> std::same_as<Block*>;  // neighbour in memory, or null at a gap or the end
+  { seen.last() } -> std::same_as<Block*>;
+  { seen.stretch_overhead_bytes(at) } -> std::same_as<std::size_t>;
+  { index.append(at, bytes) } -> std::same_as<Block*>;
+  { index.enlarge_last(bytes) } -> std::same_as<void>;
+  { index.split(block, bytes) } -> std::same_as<Block*>;
+  { index.absorb_next(block) } -> std::same_as<void>;
+  { index.take(block) } -> std::same_as<void>;
+  { index.release(block) } -> std::same_as<void>;
+  { index.next(block) } -> std::same_as<Block*>;
   { index.previous_if_free(block) } -> std::same_as<Block*>;
+  { seen.template find<BestFit>(bytes) } -> std::same_as<Block*>;
   { seen.broken_invariant() } -> std::same_as<const char*>;
 };
+// clang-format on
 
 }  // namespace classic

@@ -16,6 +16,7 @@
 
 namespace classic {
 
+// clang-format off
 template <class S>
 concept MemorySource = requires(S source, std::size_t bytes, void* address) {
   { source.current_break() } -> std::same_as<char*>;      // null if there is no break to move
@@ -23,6 +24,7 @@ concept MemorySource = requires(S source, std::size_t bytes, void* address) {
   { source.map(bytes) } -> std::same_as<char*>;           // zeroed pages; null on failure
   { source.unmap(address, bytes) } -> std::same_as<void>;
 };
+// clang-format on
 
 class SystemMemory {
  public:

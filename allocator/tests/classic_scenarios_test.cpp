@@ -3,27 +3,13 @@
 // transcript of each scenario is pinned. The driver checks contents beside that. What is pinned was
 // worked out from the rules: a block of n bytes takes 32 + round_up(n, 8); the first payload lies
 // at 32. Does not prove: behaviour under threads or without memory (classic_heap_test.cpp), speed.
-#include <gtest/gtest.h>
-
-#include "allocator/tests/classic_scenarios/scenario.hpp"
+#include "allocator/tests/classic_scenarios/fixture.hpp"
 
 namespace {
 
-// Parameter: the allocator's driver, then the function that `get` stands for.
-class Scenario : public testing::TestWithParam<std::tuple<const char*, const char*>> {
- protected:
-  void SetUp() override {
-    if (!scenario::why_not().empty()) {
-      GTEST_SKIP() << scenario::why_not();
-    }
-  }
-
-  static void expect(const std::string& text) {
-    const auto [allocator, by] = GetParam();
-    const std::string driver = std::string(CLASSIC_DRIVERS) + allocator;
-    EXPECT_EQ(scenario::normalised(text), scenario::transcript(driver, by, text));
-  }
-};
+using scenario::each_function_of;
+using scenario::name_of;
+using scenario::Scenario;
 
 class ListScenario : public Scenario {};   // rules that osmem-classic and altmem share
 class OsmemScenario : public Scenario {};  // osmem-classic's own
@@ -422,17 +408,9 @@ TEST_P(AltmemScenario, ReallocMergesTheTailForwards) {
   )");
 }
 
-std::string name_of(const testing::TestParamInfo<std::tuple<const char*, const char*>>& info) {
-  return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
-}
-
-const auto kFunctions = testing::Values("malloc", "calloc", "realloc");
-INSTANTIATE_TEST_SUITE_P(, ListScenario,
-                         testing::Combine(testing::Values("classic", "altmem"), kFunctions),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(, OsmemScenario, testing::Combine(testing::Values("classic"), kFunctions),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(, AltmemScenario, testing::Combine(testing::Values("altmem"), kFunctions),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Classic, ListScenario, each_function_of("classic"), name_of);
+INSTANTIATE_TEST_SUITE_P(Altmem, ListScenario, each_function_of("altmem"), name_of);
+INSTANTIATE_TEST_SUITE_P(, OsmemScenario, each_function_of("classic"), name_of);
+INSTANTIATE_TEST_SUITE_P(, AltmemScenario, each_function_of("altmem"), name_of);
 
 }  // namespace

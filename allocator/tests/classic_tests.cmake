@@ -14,9 +14,12 @@ endfunction()
 if(NOT OSMEM_SANITIZER)
   classic_add_driver(classic osmem-classic osmem_classic.h os_malloc os_calloc os_realloc os_free)
   classic_add_driver(altmem osmem-altmem altmem.h alt_malloc alt_calloc alt_realloc alt_free)
+  classic_add_driver(freelist osmem-freelist freelist.h memalloc defalloc memresize memfree)
   osmem_add_test(classic_scenarios_test LABELS classic
-                 SOURCES classic_scenarios_test.cpp classic_scenarios/scenario.cpp)
+                 SOURCES classic_scenarios_test.cpp classic_freelist_scenarios_test.cpp
+                         classic_scenarios/scenario.cpp)
   target_compile_definitions(classic_scenarios_test PRIVATE
                              CLASSIC_DRIVERS="${PROJECT_BINARY_DIR}/tests/classic/")
-  add_dependencies(classic_scenarios_test classic_driver_classic classic_driver_altmem)
+  add_dependencies(classic_scenarios_test classic_driver_classic classic_driver_altmem
+                   classic_driver_freelist)
 endif()

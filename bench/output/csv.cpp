@@ -2,6 +2,8 @@
 // locale.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "bench/output/format.hpp"
 #include "bench/output/number.hpp"
 
@@ -44,11 +46,14 @@ std::string samples_csv_header() {
 }
 
 std::string samples_csv_row(const Sample& sample) {
+  std::string detail = sample.detail;  // on one line, so that a row is a line
+  std::ranges::replace_if(
+      detail, [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return fmt::format("{},{},{},{},{},{},{},{},{}\n", sample.block, csv_field(sample.workload),
                      sample.threads, csv_field(sample.allocator), csv_field(sample.metric),
                      csv_field(sample.unit),
                      sample.status == Status::kOk ? exact(sample.value) : "",
-                     to_string(sample.status), csv_field(sample.detail));
+                     to_string(sample.status), csv_field(detail));
 }
 
 std::string render_summary_csv(const Report& report, const Style& /*style*/) {

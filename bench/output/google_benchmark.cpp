@@ -42,7 +42,7 @@ double figure(const Repetition& repetition, std::string_view metric, double othe
 ordered_json entry(const Repetition& repetition, int index, int family, int repetitions) {
   const double throughput = figure(repetition, "throughput", 0);
   const double wall_s = figure(repetition, "wall_time", 1 / throughput);
-  const double operations = throughput * wall_s;
+  const double iterations = std::max(1.0, figure(repetition, "iterations", throughput * wall_s));
   const double cpu_s = figure(repetition, "user_time", 0) + figure(repetition, "system_time", 0);
   ordered_json json;
   json["name"] = name_of(*repetition.first);
@@ -53,14 +53,14 @@ ordered_json entry(const Repetition& repetition, int index, int family, int repe
   json["repetitions"] = repetitions;
   json["repetition_index"] = index;
   json["threads"] = repetition.first->threads;
-  json["iterations"] = std::llround(std::max(1.0, operations));
-  json["real_time"] = 1e9 * wall_s / operations;
-  json["cpu_time"] = 1e9 * (cpu_s > 0 ? cpu_s : wall_s) / operations;
+  json["iterations"] = std::llround(iterations);
+  json["real_time"] = 1e9 * wall_s / iterations;
+  json["cpu_time"] = 1e9 * (cpu_s > 0 ? cpu_s : wall_s) / iterations;
   json["time_unit"] = "ns";
   json["items_per_second"] = throughput;
   for (const auto& [metric, value] : repetition.figures) {
-    if (metric != "throughput") {
-      json[std::string(metric)] = value;
+    if (metric != "throughput" && !json.contains(metric)) {
+      json[metric] = value;
     }
   }
   return json;

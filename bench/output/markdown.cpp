@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "bench/output/format.hpp"
 #include "bench/output/index.hpp"
@@ -114,6 +115,33 @@ std::string mean_line(std::string_view metric, const Report& report, const Index
                         mean == nullptr ? "-" : ratio_with_interval(mean->ratio, mean->interval));
   }
   return line + '\n';
+}
+
+// Figures that say how much work a cell is, equal for everyone: one table for all of them instead
+// of ratios of 1.
+constexpr std::array kWork{std::string_view("iterations"), std::string_view("operations"),
+                           std::string_view("peak_live")};
+
+bool is_work(std::string_view metric) { return std::ranges::find(kWork, metric) != kWork.end(); }
+
+std::string work_section(const Report& report, const Index& index) {
+  if (std::ranges::none_of(index.metrics(), is_work)) {
+    return "";
+  }
+  std::string text =
+      "### Work of a cell\n\nThe same under every allocator. Peak live: bytes requested and not "
+      "yet "
+      "freed.\n\n| workload | threads | iterations | operations | peak live "
+      "|\n|---|---:|---:|---:|---:|\n";
+  for (const CellName& cell : index.cells()) {
+    text += fmt::format("| {} | {} |", escaped(cell.workload), cell.threads);
+    for (const std::string_view metric : kWork) {
+      text +=
+          fmt::format(" {} |", baseline_text(index.summary(cell, metric, report.facts.baseline)));
+    }
+    text += '\n';
+  }
+  return text + '\n';
 }
 
 std::string metric_section(std::string_view metric, const Report& report, const Index& index) {
@@ -253,8 +281,9 @@ std::string render_markdown(const Report& report, const Style& /*style*/) {
   text += list_section("Warnings", warning_lines(report), "None.");
   text += "## Figures\n\n";
   for (const std::string& metric : index.metrics()) {
-    text += metric_section(metric, report, index);
+    text += is_work(metric) ? "" : metric_section(metric, report, index);
   }
+  text += work_section(report, index);
   return text + environment_section(report) + method_section(report);
 }
 

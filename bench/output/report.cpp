@@ -3,29 +3,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <span>
+#include <string_view>
 #include <tuple>
 #include <utility>
+
+#include "bench/stats/metric.hpp"
 
 namespace bench {
 namespace {
 
-// The order of rows is that of first appearance, which for allocators is the random order of the
-// first block: replaced by the table's.
-void order_allocators(std::vector<Summary>& rows, const std::vector<std::string>& allocators) {
-  const auto rank = [&](const Summary& row) {
-    return std::ranges::find(allocators, row.allocator) - allocators.begin();
+// Its place in the list, then by name.
+using Rank = std::pair<std::ptrdiff_t, std::string_view>;
+
+Rank rank_of(const std::string& name, std::span<const std::string> list) {
+  return {std::ranges::find(list, name) - list.begin(), name};
+}
+
+Rank rank_of_metric(const std::string& name) {
+  const auto list = metrics();
+  return {std::ranges::find(list, name, &Metric::name) - list.begin(), name};
+}
+
+void put_in_order(std::vector<Summary>& rows, const RunFacts& facts) {
+  const auto key = [&](const Summary& row) {
+    return std::tuple(rank_of(row.workload, facts.workloads), row.threads,
+                      rank_of_metric(row.metric), rank_of(row.allocator, facts.allocators));
   };
-  const auto same_group = [](const Summary& a, const Summary& b) {
-    return std::tie(a.workload, a.threads, a.metric) == std::tie(b.workload, b.threads, b.metric);
-  };
-  for (auto begin = rows.begin(); begin != rows.end();) {
-    auto end = std::find_if_not(begin, rows.end(),
-                                [&](const Summary& row) { return same_group(*begin, row); });
-    std::stable_sort(begin, end,
-                     [&](const Summary& a, const Summary& b) { return rank(a) < rank(b); });
-    begin = end;
-  }
+  std::ranges::sort(rows, [&](const Summary& a, const Summary& b) { return key(a) < key(b); });
 }
 
 }  // namespace
@@ -33,7 +38,7 @@ void order_allocators(std::vector<Summary>& rows, const std::vector<std::string>
 Report digest(RunFacts facts, std::vector<Sample> samples) {
   Report report;
   report.summaries = summarise(samples, facts.baseline);
-  order_allocators(report.summaries, facts.allocators);
+  put_in_order(report.summaries, facts);
   report.means = geometric_means(report.summaries, facts.baseline);
   report.warnings = facts.warnings;
   for (Warning& warning : noise_warnings(samples)) {

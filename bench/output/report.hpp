@@ -18,10 +18,12 @@ struct RunFacts {
   std::string command;   // as typed
   std::string suite;     // "quick"; empty if none
   std::string baseline;  // an allocator's display name
-  std::vector<std::string>
-      allocators;  // display names in order of the table's columns; includes the baseline
-  std::vector<std::string>
-      references;         // those of them that show a limit and are no candidates: {"limit"}
+  // Display names in order of the table's columns; includes the baseline.
+  std::vector<std::string> allocators;
+  // In order of the table's rows; may be empty: then by name.
+  std::vector<std::string> workloads;
+  // Those allocators that show a limit and are no candidates: {"limit"}.
+  std::vector<std::string> references;
   int repetitions = 0;    // blocks asked for
   double min_time_s = 0;  // to which iteration counts were calibrated
   std::uint64_t seed = 0;
@@ -43,8 +45,8 @@ struct Report {
   std::vector<Warning> warnings;  // facts.warnings, then noise_warnings(samples)
 };
 
-// Summaries come out with allocators in the order of facts.allocators, the rest after them.
-// O(samples * log samples).
+// Summaries come out in order of facts.workloads, threads, metrics() and facts.allocators; what is
+// not listed there comes after, by name. (Samples come in random order.) O(samples * log samples).
 Report digest(RunFacts facts, std::vector<Sample> samples);
 
 // The allocators that are no references: those that can be on the front, or best.

@@ -64,6 +64,24 @@ int write_all(int file, std::string_view text) {
   return 0;
 }
 
+// The length of the file up to its last newline, or -1 and errno. A row is a line: samples_csv_row
+// leaves no newline inside.
+off_t end_of_last_row(int file) {
+  off_t end = ::lseek(file, 0, SEEK_END);
+  char last = 0;
+  while (end > 0) {
+    const ssize_t count = ::pread(file, &last, 1, end - 1);
+    if (count < 0) {
+      return -1;
+    }
+    if (last == '\n') {
+      break;
+    }
+    --end;
+  }
+  return end;
+}
+
 // The file is at any moment the old one or the new one as a whole.
 void replace_file(const std::filesystem::path& path, std::string_view text) {
   const std::filesystem::path beside = path.string() + ".new";
@@ -87,18 +105,29 @@ void replace_file(const std::filesystem::path& path, std::string_view text) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(std::filesystem::path path) : path_(std::move(path)) {
+RunDirectory::RunDirectory(std::filesystem::path path, Existing existing) : path_(std::move(path)) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   if (error) {
     fail(path_, error.value());
   }
-  const std::filesystem::path samples = path_ / "samples.csv";
-  samples_ = ::open(samples.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  open_samples(existing);
+}
+
+void RunDirectory::open_samples(Existing existing) {
+  const std::filesystem::path file = path_ / "samples.csv";
+  const int exclusive = existing == Existing::kRefuse ? O_EXCL : 0;
+  samples_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | exclusive, 0666);
   if (samples_ < 0) {
-    fail(samples, errno);
+    fail(file, errno);
   }
-  append_text(samples_csv_header());
+  valid_bytes_ = end_of_last_row(samples_);
+  if (valid_bytes_ < 0 || ::ftruncate(samples_, valid_bytes_) != 0) {
+    fail(file, errno);
+  }
+  if (valid_bytes_ == 0) {
+    append_text(samples_csv_header());
+  }
 }
 
 RunDirectory::~RunDirectory() { ::close(samples_); }

@@ -25,11 +25,16 @@ class OutputError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What to do about a samples.csv that is there already.
+enum class Existing {
+  kRefuse,    // an error: nothing measured is ever overwritten
+  kContinue,  // append to it, after cutting off a row that a kill left half written (--resume)
+};
+
 class RunDirectory {
  public:
-  // Creates the directory (parents too) and samples.csv in it; throws OutputError if that fails or
-  // if samples.csv is there already.
-  explicit RunDirectory(std::filesystem::path path);
+  // Creates the directory (parents too) and samples.csv in it, or opens it. Throws OutputError.
+  explicit RunDirectory(std::filesystem::path path, Existing existing = Existing::kRefuse);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
@@ -45,12 +50,17 @@ class RunDirectory {
   void write(const Report& report) const;
 
  private:
+  void open_samples(Existing existing);
   void append_text(std::string_view text);
 
   std::filesystem::path path_;
   int samples_ = -1;       // descriptor of samples.csv
   off_t valid_bytes_ = 0;  // of samples.csv: where the last complete row ends
 };
+
+// Reads a samples.csv back (for --resume, merge, compare). Throws std::runtime_error that names
+// file and line.
+std::vector<Sample> read_samples(const std::filesystem::path& file);
 
 // Writes to stdout, unbuffered; throws OutputError if that fails (a full disk; a closed pipe where
 // SIGPIPE is ignored).

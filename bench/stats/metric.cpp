@@ -24,8 +24,10 @@ constexpr std::array kMetrics{
            "peak_rss over the peak of live bytes requested; 1 is the least possible"},
     Metric{"mean_rss", "bytes", kLowerIsBetter, "larger", "smaller",
            "resident set averaged over time, in a run of its own"},
-    Metric{"retained_rss", "bytes", kLowerIsBetter, "larger", "smaller",
-           "resident set that stays after everything was freed"},
+    Metric{"rss_after_drain", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set some time after everything was freed, above that before the start"},
+    Metric{"start_rss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set before the workload started"},
     Metric{"peak_live", "bytes", kNeither, "higher", "lower",
            "peak of bytes requested and not yet freed; the same under every allocator"},
     Metric{"minor_faults", "1", kLowerIsBetter, "more", "fewer",
@@ -35,6 +37,10 @@ constexpr std::array kMetrics{
            "context switches because a thread waited"},
     Metric{"involuntary_switches", "1", kLowerIsBetter, "more", "fewer",
            "context switches because the kernel took the CPU away"},
+    Metric{"operations", "1", kNeither, "higher", "lower",
+           "operations done; the same under every allocator"},
+    Metric{"iterations", "1", kNeither, "higher", "lower",
+           "iterations of the workload; the same under every allocator"},
 };
 
 }  // namespace
@@ -42,11 +48,15 @@ constexpr std::array kMetrics{
 std::span<const Metric> metrics() { return kMetrics; }
 
 Metric metric_named(std::string_view name) {
-  const auto* found = std::ranges::find(kMetrics, name, &Metric::name);
-  if (found != kMetrics.end()) {
-    return *found;
-  }
-  return Metric{name, "", kNeither, "higher", "lower", "reported by the workload itself"};
+  constexpr std::string_view kDrain = "rss_after_drain";
+  const std::string_view base = name.starts_with(kDrain) ? kDrain : name;
+  const auto* found = std::ranges::find(kMetrics, base, &Metric::name);
+  Metric metric =
+      found != kMetrics.end()
+          ? *found
+          : Metric{name, "", kNeither, "higher", "lower", "reported by the workload itself"};
+  metric.name = name;
+  return metric;
 }
 
 }  // namespace bench

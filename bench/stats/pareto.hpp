@@ -25,9 +25,10 @@ struct ParetoPoint {
   Quotient throughput;    // to the baseline
   Quotient peak_rss;      // to the baseline
   bool on_front = false;  // by the geometric means
-  // Whether on_front is shown: by simultaneous intervals over all pairs of candidates and both figures (Bonferroni), effects above
-  // least_effect, and at least verdict_blocks blocks. Off the front is shown if a rival that is no worse in either figure is shown to
-  // be better in one; on it, if this one is shown to be better than every rival in one figure or the other.
+  // Whether on_front is shown: by simultaneous intervals over all pairs of candidates and both
+  // figures (Bonferroni), effects above least_effect, and at least verdict_blocks blocks. Off the
+  // front is shown if a rival that is no worse in either figure is shown to be better in one; on
+  // it, if this one is shown to be better than every rival in one figure or the other.
   bool shown = false;
   // Off the front: the rival that beats it by most. On it, but not shown: the rival that it is not
   // shown to differ from. Else empty.

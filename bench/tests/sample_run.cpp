@@ -75,6 +75,7 @@ void add_cell(std::vector<Sample>& samples, int block, std::size_t work_index,
   add(samples, cell, "peak_rss", "bytes", work.live_bytes * 1.25 * made.size);
   add(samples, cell, "fragmentation", "1", 1.25 * made.size);
   add(samples, cell, "major_faults", "1", 0);
+  add(samples, cell, "iterations", "1", 0.5 * work.operations_per_s / 10);
 }
 
 }  // namespace
@@ -85,6 +86,7 @@ RunFacts facts() {
   facts.suite = "quick";
   facts.baseline = "glibc";
   facts.allocators = {"osmem", "glibc", "jemalloc", "mimalloc", "limit"};
+  facts.workloads = {"pair", "larson:max=2000", "json"};
   facts.references = {"limit"};
   facts.repetitions = kBlocks;
   facts.min_time_s = 0.5;

@@ -1,8 +1,12 @@
 // barnes-hut: the motion of bodies under gravity, by an octree.
 //
 // Question: none of an allocator, and that is the point: the negative control. What differs here
-// between allocators is noise, or placement. Origin: Barnes and Hut, 1986; the tree's cells live in
-// one vector that is reused from step to step. Parameters: bodies, opening angle.
+// between allocators is noise, or placement.
+//
+// Origin: Barnes and Hut, 1986; the tree's cells live in one vector that is reused from step to
+// step.
+//
+// Parameters: bodies, opening angle.
 //
 // An iteration is one time step. After the first, a step allocates one array of forces. Each thread
 // simulates a system of its own.

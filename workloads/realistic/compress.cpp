@@ -1,8 +1,11 @@
 // compress: messages and a stream, packed and unpacked with fresh contexts.
 //
 // Question: what does an allocator cost when a few blocks of tens of KiB to a few MiB are made,
-// used and freed for each message, as a server does that does not keep its contexts? Origin: zstd,
-// one context a message, and its streaming interface. Parameters: level, the size of the stream.
+// used and freed for each message, as a server does that does not keep its contexts?
+//
+// Origin: zstd, one context a message, and its streaming interface.
+//
+// Parameters: level, the size of the stream.
 //
 // An iteration packs and unpacks eight messages of 1 to 16 KiB and one stream. Each thread has
 // contexts of its own.

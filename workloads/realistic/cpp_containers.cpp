@@ -1,10 +1,12 @@
 // cpp-containers: the standard library's containers at everyday tasks.
 //
 // Question: what does an allocator cost ordinary C++: tree nodes, hash nodes, strings past the
-// small-string size, vectors that double, deque blocks, control blocks of shared pointers? Origin:
-// the tasks that most programs are made of: an index of words, a table of sessions that come and
-// go, a queue of events, a graph with shared nodes, a merge of sorted runs. Parameters: sessions
-// held.
+// small-string size, vectors that double, deque blocks, control blocks of shared pointers?
+//
+// Origin: the tasks that most programs are made of: an index of words, a table of sessions that
+// come and go, a queue of events, a graph with shared nodes, a merge of sorted runs.
+//
+// Parameters: sessions held.
 //
 // An iteration does each task once; the sessions stay from one iteration to the next, all else is
 // freed. Each thread has containers of its own.

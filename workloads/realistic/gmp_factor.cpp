@@ -1,9 +1,12 @@
 // gmp-factor: composite numbers taken apart.
 //
 // Question: what does an allocator cost when every step of the arithmetic makes and drops a number
-// of a few words? Origin: GMP through its C++ interface; Pollard's rho with Brent's cycle finding,
-// and the product and remainder trees of Bernstein's batch smoothness test. Parameters: bits of the
-// smaller prime factor, numbers in a batch, bits of a number of the batch.
+// of a few words?
+//
+// Origin: GMP through its C++ interface; Pollard's rho with Brent's cycle finding, and the product
+// and remainder trees of Bernstein's batch smoothness test.
+//
+// Parameters: bits of the smaller prime factor, numbers in a batch, bits of a number of the batch.
 //
 // An iteration factors one product of two primes, and sieves one batch of random numbers for smooth
 // ones. Numbers of two to four words are born and die at each step; the trees add blocks that

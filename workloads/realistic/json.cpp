@@ -2,9 +2,12 @@
 // tree and written.
 //
 // Question: what does an allocator cost a program whose data are trees of small nodes and strings,
-// built at once, walked, and torn down node by node? Origin: nlohmann-json, the usual C++ library
-// for JSON: std::map nodes, std::vector arrays that grow, std::string. Parameters: the size of the
-// document.
+// built at once, walked, and torn down node by node?
+//
+// Origin: nlohmann-json, the usual C++ library for JSON: std::map nodes, std::vector arrays that
+// grow, std::string.
+//
+// Parameters: the size of the document.
 //
 // Every thread reads the same text, and has trees of its own. All nodes are freed at the end of
 // each iteration.

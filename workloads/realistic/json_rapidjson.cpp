@@ -2,8 +2,11 @@
 // little.
 //
 // Question: what is left for the allocator when a library carves its values out of chunks of 64
-// KiB, and what comes back when it does not? Origin: RapidJSON, its default memory pool against its
-// malloc allocator. Parameters: the size of the document; where values live.
+// KiB, and what comes back when it does not?
+//
+// Origin: RapidJSON, its default memory pool against its malloc allocator.
+//
+// Parameters: the size of the document; where values live.
 //
 // The pool asks malloc for a few large chunks a document and frees them together; `values=malloc`
 // asks for each string, array and object, and frees them one by one.

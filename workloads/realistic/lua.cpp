@@ -1,8 +1,11 @@
 // lua: a script interpreter that runs small programs.
 //
 // Question: what does an allocator cost an interpreter whose garbage collector frees strings,
-// tables, closures and coroutines in bursts, and grows its arrays by realloc? Origin: Lua 5.4 with
-// its standard libraries, programs of the kinds that scripts are made of (lua_programs.hpp).
+// tables, closures and coroutines in bursts, and grows its arrays by realloc?
+//
+// Origin: Lua 5.4 with its standard libraries, programs of the kinds that scripts are made of
+// (lua_programs.hpp).
+//
 // Parameters: the collector's mode.
 //
 // An iteration calls each program once. Each thread has an interpreter of its own; one of the

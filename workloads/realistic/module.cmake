@@ -6,6 +6,12 @@ set(realistic_module_dir ${PROJECT_BINARY_DIR}/lib/workloads CACHE INTERNAL "")
 define_property(GLOBAL PROPERTY REALISTIC_MODULES BRIEF_DOCS "Names of the workload modules that are built")
 define_property(GLOBAL PROPERTY REALISTIC_MISSING BRIEF_DOCS "JSON objects, one for each module not built")
 
+# realistic_missing(NAME DEBIAN_PACKAGE): this workload is not built, for want of that package.
+function(realistic_missing name package)
+  message(STATUS "workload ${name}: not built, the Debian package ${package} is missing")
+  set_property(GLOBAL APPEND PROPERTY REALISTIC_MISSING "{\"workload\": \"${name}\", \"package\": \"${package}\"}")
+endfunction()
+
 # realistic_module(NAME SOURCES ... [PKG_CONFIG MODULE... PACKAGE DEBIAN_PACKAGE])
 # Builds lib/workloads/NAME.so when pkg-config knows every MODULE; else records NAME and DEBIAN_PACKAGE as missing.
 # Sets realistic_NAME_built in the caller's scope.
@@ -17,9 +23,7 @@ function(realistic_module name)
     string(MAKE_C_IDENTIFIER "REALISTIC_${module}" prefix)
     pkg_check_modules(${prefix} QUIET IMPORTED_TARGET GLOBAL ${module})
     if(NOT ${prefix}_FOUND)
-      message(STATUS "workload ${name}: not built, ${module} is missing (Debian package ${arg_PACKAGE})")
-      set_property(GLOBAL APPEND PROPERTY REALISTIC_MISSING
-                   "{\"workload\": \"${name}\", \"package\": \"${arg_PACKAGE}\"}")
+      realistic_missing(${name} ${arg_PACKAGE})
       return()
     endif()
     list(APPEND libraries PkgConfig::${prefix})

@@ -2,8 +2,12 @@
 //
 // Question: what does an allocator cost a storage engine: arenas for tables in memory, blocks that
 // a cache keeps and drops, strings for every read, and blocks that one thread allocates and a
-// background thread frees? Origin: RocksDB with small tables, so that it flushes and compacts all
-// the time; its own in-memory file system. Parameters: keys a thread, the size of values.
+// background thread frees?
+//
+// Origin: RocksDB with small tables, so that it flushes and compacts all the time; its own file
+// system in memory.
+//
+// Parameters: keys a thread, the size of values.
 //
 // An iteration writes a batch, reads keys of which some are gone, and scans a range. All threads
 // share one database; each has keys of its own, so that what it reads does not depend on the

@@ -2,9 +2,12 @@
 //
 // Question: what does an allocator cost a database engine - pages of 4 KiB that stay, and for each
 // statement a parse tree, a program, cursors, sorters and strings that live for microseconds?
+//
 // Origin: the usual shop schema of database benchmarks (customers, products, orders and their
 // lines), driven as an application does: orders go in through prepared statements, reports are
-// prepared anew each time. Parameters: orders a day, days kept, customers, products.
+// prepared anew each time.
+//
+// Parameters: orders a day, days kept, customers, products.
 //
 // An iteration is one day of trade: a transaction that inserts the orders, five reports that join,
 // group, sort and format text, and the deletion of the day that has fallen out of the window; so

@@ -1,8 +1,11 @@
 // xml: a document parsed to a tree, asked by XPath, changed and written.
 //
 // Question: what does an allocator cost a C library that makes a block of each node, attribute and
-// text, interns names in a dictionary, and gathers node sets that grow? Origin: libxml2, its tree
-// and its XPath engine, on a product feed. Parameters: the size of the document.
+// text, interns names in a dictionary, and gathers node sets that grow?
+//
+// Origin: libxml2, its tree and its XPath engine, on a product feed.
+//
+// Parameters: the size of the document.
 //
 // Every thread reads the same text and has trees of its own; each iteration frees its tree. libxml2
 // seeds the hash of its dictionary from the clock, so that the number of its allocations varies by

@@ -1,12 +1,16 @@
 // Proves: every realistic workload that is built loads as a module, does the same work under the C
 // library's malloc and each allocator that this machine has, on one thread and on two, depends on
-// its seed, does more when told more iterations, and frees in run() what it allocates there. Does
-// not prove: that the work resembles a user's, or anything about time. An allocator that is not
-// installed is skipped by name.
+// its seed, does more when told more iterations, and frees in run() what it allocates there; and
+// that two libraries, or two ways to get memory, agree.
+//
+// Does not prove: that the work resembles a user's, or anything about time. An allocator that is
+// not installed is skipped by name.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -25,7 +29,7 @@ struct Report {
 };
 
 struct Run {
-  std::string workload{};
+  std::string workload{};  // with its parameters, if they are not the defaults
   int threads = 1;
   int iterations = 0;  // 0: the smoke size
   std::uint64_t seed = 1;
@@ -37,9 +41,10 @@ struct Run {
 std::string command_of(const Run& run) {
   std::ostringstream command;
   if (!run.preload.empty()) command << "LD_PRELOAD='" << run.preload << "' ";
-  command << "exec timeout 100 '" REALISTIC_RUNNER "' '" REALISTIC_MODULES "/" << run.workload
-          << ".so' " << run.workload << ' ' << run.threads << ' ' << run.iterations << ' '
-          << run.seed << " 2>&1";
+  const std::string module = run.workload.substr(0, run.workload.find(':'));
+  command << "exec timeout 100 '" REALISTIC_RUNNER "' '" REALISTIC_MODULES "/" << module << ".so' '"
+          << run.workload << "' " << run.threads << ' ' << run.iterations << ' ' << run.seed
+          << " 2>&1";
   return command.str();
 }
 
@@ -102,6 +107,33 @@ TEST_P(RealisticWorkload, FreesWhatItsRunAllocates) {
 
 INSTANTIATE_TEST_SUITE_P(Modules, RealisticWorkload, ::testing::ValuesIn(kWorkloads),
                          [](const auto& test) { return test_name(test.param); });
+
+bool is_built(const std::string& workload) {
+  const std::string module = workload.substr(0, workload.find(':'));
+  return std::find(kWorkloads.begin(), kWorkloads.end(), module) != kWorkloads.end();
+}
+
+// Two ways to do the same work: where memory comes from, or which library does it.
+class SameWork : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(SameWork, HasTheSameResult) {
+  const auto& [one, other] = GetParam();
+  if (!is_built(one) || !is_built(other)) GTEST_SKIP() << "not built: " << one << " or " << other;
+  const auto first = execute({.workload = one, .threads = 2, .iterations = 5});
+  const auto second = execute({.workload = other, .threads = 2, .iterations = 5});
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->checksum, second->checksum);
+  EXPECT_EQ(first->operations, second->operations);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modules, SameWork,
+    ::testing::Values(std::pair("pcre2:lines=20", "regex:lines=20"),
+                      std::pair("json-rapidjson:values=pool", "json-rapidjson:values=malloc"),
+                      std::pair("protobuf:memory=heap", "protobuf:memory=arena"),
+                      std::pair("lua:gc=incremental", "lua:gc=generational"),
+                      std::pair("http-cache:cache=own", "http-cache:cache=shared")),
+    [](const auto& test) { return test_name(test.param.second); });
 
 struct Allocator {
   const char* name;
