@@ -1,0 +1,165 @@
+// Proves that every format writes the made-up run of sample_run.cpp exactly as the file in golden/
+// has it, that Google Benchmark's own compare.py reads benchmark.json (where it is installed), and
+// that samples.csv reads back. Whether the golden files look right was judged by eye. To accept a
+// change: UPDATE_GOLDEN=1 build/release/tests/bench_output_test, then read the diff.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "bench/output/format.hpp"
+#include "bench/output/run_directory.hpp"
+#include "bench/tests/sample_run.hpp"
+
+namespace bench {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+std::string contents(const fs::path& file) {
+  std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const fs::path file = fs::path(GOLDEN_DIR) / name;
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(file) << text;
+  }
+  EXPECT_EQ(contents(file), text) << "golden file: " << file;
+}
+
+TEST(Golden, Table) {
+  expect_golden("table.txt", render_table(sample_run::report(), {false, true, 130}));
+}
+
+TEST(Golden, TableInColour) {
+  expect_golden("table_colour.txt", render_table(sample_run::report(), {true, true, 130}));
+}
+
+TEST(Golden, TableOnANarrowTerminalInAscii) {
+  expect_golden("table_narrow.txt", render_table(sample_run::report(), {false, false, 70}));
+}
+
+TEST(Golden, SummaryCsv) {
+  expect_golden("summary.csv", render_summary_csv(sample_run::report(), {}));
+}
+
+TEST(Golden, SamplesCsv) {
+  std::string text = samples_csv_header();
+  for (const Sample& sample : sample_run::samples()) {
+    text += samples_csv_row(sample);
+  }
+  expect_golden("samples.csv", text);
+}
+
+TEST(Golden, Json) { expect_golden("all.json", render_json(sample_run::report(), {})); }
+
+TEST(Golden, GoogleBenchmark) {
+  expect_golden("benchmark.json", render_google_benchmark(sample_run::report(), {}));
+}
+
+TEST(Golden, Environment) {
+  expect_golden("environment.json", render_environment(sample_run::report(), {}));
+}
+
+TEST(Golden, Markdown) { expect_golden("report.md", render_markdown(sample_run::report(), {})); }
+
+TEST(Formats, ANarrowTableKeepsWithinTheTerminal) {
+  // Headings aside, which are sentences.
+  std::istringstream lines(render_table(sample_run::report(), {false, false, 70}));
+  int rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("pair") || line.starts_with("larson")) {
+      EXPECT_LE(line.size(), 70U) << line;
+      ++rows;
+    }
+  }
+  EXPECT_GT(rows, 6);
+}
+
+TEST(Formats, AFailedCellIsNeverANumber) {
+  std::istringstream lines(render_summary_csv(sample_run::report(), {}));
+  int failed = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with(",CRASHED") || line.ends_with(",TIMEOUT")) {
+      EXPECT_THAT(line, HasSubstr(",,,,,,,,")) << line;  // median to verdict
+      ++failed;
+    }
+  }
+  EXPECT_EQ(failed, 14);  // two cells of seven metrics
+}
+
+TEST(Formats, AreFoundByName) {
+  for (const char* name : {"table", "csv", "json", "markdown"}) {
+    ASSERT_TRUE(format_named(name)) << name;
+    EXPECT_FALSE(format_named(name)->render(sample_run::report(), {}).empty());
+  }
+  EXPECT_FALSE(format_named("xml"));
+}
+
+TEST(Formats, SurviveARunWithoutAnySample) {
+  const Report nothing = digest(sample_run::facts(), {});
+  for (const Format& format : stdout_formats()) {
+    EXPECT_FALSE(format.render(nothing, {}).empty()) << format.name;
+  }
+  EXPECT_TRUE(nlohmann::json::parse(render_google_benchmark(nothing, {})).at("benchmarks").empty());
+}
+
+TEST(Formats, TextThatIsNotUtf8IsReplacedInJson) {
+  RunFacts facts = sample_run::facts();
+  facts.command = "bench \xff";
+  const std::string text = render_json(digest(facts, sample_run::samples()), {});
+  EXPECT_EQ(nlohmann::json::parse(text).at("command"), "bench \xef\xbf\xbd");
+}
+
+TEST(SamplesCsv, QuotesWhatNeedsIt) {
+  EXPECT_EQ(samples_csv_row(
+                {1, "larson:min=8,max=9", 2, "a\"b", "throughput", "ops/s", 0.1, Status::kOk, ""}),
+            "1,\"larson:min=8,max=9\",2,\"a\"\"b\",throughput,ops/s,0.1,ok,\n");
+  EXPECT_EQ(samples_csv_row({0, "pair", 1, "x", "", "", {}, Status::kCrashed, "two\nlines"}),
+            "0,pair,1,x,,,,CRASHED,two lines\n");
+}
+
+// Runs a command and gives its output; its exit status goes to `status`.
+std::string output_of(const std::string& command, int& status) {
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  std::string text;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
+    text += static_cast<char>(c);
+  }
+  status = ::pclose(pipe);
+  return text;
+}
+
+TEST(GoogleBenchmark, ComparePyReadsIt) {
+  const std::string compare = "/usr/share/benchmark/compare.py";
+  int status = 0;
+  output_of("/usr/bin/python3 -c 'import scipy'", status);
+  if (!fs::exists(compare) || status != 0) {
+    GTEST_SKIP() << "libbenchmark-tools or python3-scipy is not installed";
+  }
+  const std::string file = (fs::path(testing::TempDir()) / "bench_output_test.json").string();
+  std::ofstream(file) << render_google_benchmark(sample_run::report(), {});
+  const std::string command = "/usr/bin/python3 " + compare + " --no-color ";
+  const std::string filters = output_of(command + "filters " + file + " glibc/ osmem/", status);
+  EXPECT_EQ(status, 0) << filters;
+  EXPECT_THAT(filters, HasSubstr("pair/threads:1"));
+  EXPECT_THAT(filters, HasSubstr("-0.44"));  // 1 / 1.8 - 1: the time is 44 % less
+  EXPECT_THAT(filters, HasSubstr("OVERALL_GEOMEAN"));
+  const std::string same = output_of(command + "benchmarks " + file + " " + file, status);
+  EXPECT_EQ(status, 0) << same;
+  EXPECT_THAT(same, HasSubstr("osmem/larson:max=2000/threads:4"));
+  fs::remove(file);
+}
+
+}  // namespace
+}  // namespace bench
