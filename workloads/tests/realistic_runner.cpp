@@ -1,12 +1,15 @@
 // Runs one workload module twice, without a clock, and prints what the second run did: the process
-// that realistic_test.cpp starts under each allocator. The first run fills the caches that
-// libraries keep for good.
+// that realistic_test.cpp starts under each allocator, and realistic/profile.py under valgrind. The
+// first run fills the caches that libraries keep for good.
 //
 // usage: realistic_runner MODULE WORKLOAD[:PARAMETER=VALUE,...] THREADS ITERATIONS SEED
-//        an iteration count of 0 stands for the workload's smoke_iterations
-// output: one line, "OPERATIONS CHECKSUM RETAINED_BYTES LIBRARY": what run() left allocated, which
-// means something
-//        under the C library's malloc only, and the file that malloc comes from.
+//
+// An iteration count of 0 stands for the workload's smoke_iterations.
+//
+// output: one line, "OPERATIONS CHECKSUM RETAINED_BYTES LIBRARY [CALLS PEAK_BYTES]": what run()
+// left allocated, which means something under the C library's malloc only; the file that malloc
+// comes from; and where that is the counting allocator, how often run() called it and the most live
+// bytes.
 #include <dlfcn.h>
 #include <malloc.h>
 
@@ -27,6 +30,39 @@ namespace {
 struct Outcome {
   workloads::Tally tally;
   std::int64_t retained_bytes = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t peak_bytes = 0;
+};
+
+// The counting allocator's figures; all 0 where another serves malloc.
+class LiveBytes {
+ public:
+  void start() {
+    if (reset_peak_ == nullptr) return;
+    reset_peak_();
+    calls_before_ = calls_();
+    bytes_before_ = now_();
+  }
+  void stop(Outcome& outcome) const {
+    if (reset_peak_ == nullptr) return;
+    outcome.calls = calls_() - calls_before_;
+    outcome.peak_bytes = peak_() - bytes_before_;
+  }
+  [[nodiscard]] bool is_there() const { return reset_peak_ != nullptr; }
+
+ private:
+  using Counter = std::uint64_t (*)();
+  static Counter counter(const char* name) {
+    return reinterpret_cast<Counter>(dlsym(RTLD_DEFAULT, name));
+  }
+
+  Counter now_ = counter("live_bytes_now");
+  Counter peak_ = counter("live_bytes_peak");
+  Counter calls_ = counter("live_bytes_calls");
+  void (*reset_peak_)() = reinterpret_cast<void (*)()>(dlsym(RTLD_DEFAULT,
+                                                             "live_bytes_reset_peak"));
+  std::uint64_t calls_before_ = 0;
+  std::uint64_t bytes_before_ = 0;
 };
 
 std::int64_t bytes_in_use() {
@@ -58,9 +94,14 @@ Outcome run_once(const workloads::Selection& selection, int threads, std::int64_
                  std::uint64_t seed) {
   const workloads::Setup setup = selection.setup(threads, seed);
   const std::unique_ptr<workloads::Workload> workload = selection.entry.make(setup);
+  LiveBytes live_bytes;
+  Outcome outcome;
   const std::int64_t before_bytes = bytes_in_use();
-  const workloads::Tally tally = run_threads(*workload, threads, iterations);
-  return {tally, bytes_in_use() - before_bytes};
+  live_bytes.start();
+  outcome.tally = run_threads(*workload, threads, iterations);
+  live_bytes.stop(outcome);
+  outcome.retained_bytes = bytes_in_use() - before_bytes;
+  return outcome;
 }
 
 // The file that serves malloc in this process.
@@ -80,9 +121,14 @@ void run(char** arguments) {
 
   run_once(selection, threads, iterations, seed);
   const Outcome outcome = run_once(selection, threads, iterations, seed);
-  std::printf("%llu %016llx %lld %s\n", static_cast<unsigned long long>(outcome.tally.operations),
+  std::printf("%llu %016llx %lld %s", static_cast<unsigned long long>(outcome.tally.operations),
               static_cast<unsigned long long>(outcome.tally.checksum),
               static_cast<long long>(outcome.retained_bytes), malloc_library());
+  if (LiveBytes().is_there()) {
+    std::printf(" %llu %llu", static_cast<unsigned long long>(outcome.calls),
+                static_cast<unsigned long long>(outcome.peak_bytes));
+  }
+  std::printf("\n");
 }
 
 }  // namespace
