@@ -200,7 +200,8 @@ const Registration registration(
      .threading = Threading::kAny,
      .parameters = {{"bodies", 1000, "bodies", "bodies of a system", 2, 10000000},
                     {"angle", 70, "1/100", "opening angle", 1, 200}},
-     .smoke_iterations = 3},
+     .smoke_iterations = 3,
+     .profile = "level at once; one array an iteration, of 24 bytes a body"},
     [](const Setup& setup) { return std::make_unique<BarnesHut>(setup); });
 
 }  // namespace

@@ -240,7 +240,9 @@ const Registration registration(
      .parameters = {{"kib", 4096, "KiB", "size of the cache", 1, 1 << 30},
                     {"pages", 4000, "pages", "pages that exist", 1, 100000000},
                     {"cache", kOwn, "", "of each thread, or of all", 0, 1, {"own", "shared"}}},
-     .smoke_iterations = 20},
+     .smoke_iterations = 20,
+     .profile = "rises to the cache's size, then level; half of the blocks up to 47 bytes and of a "
+                "request's life, pages of some KiB stay; remote frees with cache=shared only"},
     [](const Setup& setup) { return std::make_unique<HttpCache>(setup); });
 
 }  // namespace

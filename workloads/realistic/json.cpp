@@ -93,7 +93,9 @@ const Registration registration(
      .kind = Kind::kRealistic,
      .threading = Threading::kAny,
      .parameters = {{"kib", 512, "KiB", "size of the document", 1, 1 << 20}},
-     .smoke_iterations = 2},
+     .smoke_iterations = 2,
+     .profile = "a sawtooth, 3 MiB for 512 KiB of text; half of the blocks up to 47 bytes, strings "
+                "and arrays to 500 KiB; lives of an iteration"},
     [](const Setup& setup) { return std::make_unique<Json>(setup); });
 
 }  // namespace

@@ -132,7 +132,9 @@ const Registration registration(
      .threading = Threading::kAny,
      .parameters = {{"kib", 512, "KiB", "size of the document", 1, 1 << 20},
                     {"values", kPool, "", "where values live", 0, 1, {"pool", "malloc"}}},
-     .smoke_iterations = 2},
+     .smoke_iterations = 2,
+     .profile = "a sawtooth; pool: chunks of 64 KiB; malloc: half of the blocks up to 143 bytes; "
+                "lives of an iteration"},
     [](const Setup& setup) { return std::make_unique<JsonRapidjson>(setup); });
 
 }  // namespace

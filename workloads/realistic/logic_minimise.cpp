@@ -174,7 +174,9 @@ const Registration registration(
      .threading = Threading::kAny,
      .parameters = {{"variables", 9, "variables", "variables of a function", 2, 64},
                     {"cubes", 40, "cubes", "cubes of a function", 1, 10000}},
-     .smoke_iterations = 3},
+     .smoke_iterations = 3,
+     .profile =
+         "a few KiB; half of the blocks up to 15 bytes; last in, first out for the most part"},
     [](const Setup& setup) { return std::make_unique<LogicMinimise>(setup); });
 
 }  // namespace

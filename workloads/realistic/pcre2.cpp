@@ -91,7 +91,9 @@ const Registration registration(
      .kind = Kind::kRealistic,
      .threading = Threading::kAny,
      .parameters = {{"lines", 100, "lines", "lines in a batch", 1, 1000000}},
-     .smoke_iterations = 5},
+     .smoke_iterations = 5,
+     .profile = "a few KiB; half of the blocks up to 63 bytes, one in five a match's 20 KiB; lives "
+                "of a search"},
     [](const Setup& setup) { return std::make_unique<Pcre2>(setup); });
 
 }  // namespace

@@ -181,7 +181,9 @@ const Registration registration(
      .threading = Threading::kAny,
      .parameters = {{"spans", 500, "spans", "spans of a report", 1, 10000000},
                     {"memory", kHeap, "", "where messages live", 0, 1, {"heap", "arena"}}},
-     .smoke_iterations = 3},
+     .smoke_iterations = 3,
+     .profile = "a sawtooth, 1.5 MiB for 500 spans; half of the blocks up to 47 bytes; lives of an "
+                "iteration"},
     [](const Setup& setup) { return std::make_unique<Protobuf>(setup); });
 
 }  // namespace

@@ -63,7 +63,8 @@ const Registration registration(
      .kind = Kind::kRealistic,
      .threading = Threading::kAny,
      .parameters = {{"lines", 20, "lines", "lines in a batch", 1, 1000000}},
-     .smoke_iterations = 3},
+     .smoke_iterations = 3,
+     .profile = "a few KiB; nine of ten blocks up to 15 bytes; lives of a search or less"},
     [](const Setup& setup) { return std::make_unique<Regex>(setup); });
 
 }  // namespace

@@ -204,7 +204,9 @@ const Registration registration(
      .threading = Threading::kAny,
      .parameters = {{"keys", 5000, "keys", "keys of each thread", 1, 100000000},
                     {"value", 200, "bytes", "mean size of a value", 2, 65536}},
-     .smoke_iterations = 20},
+     .smoke_iterations = 20,
+     .profile = "tables in memory fill and drop, some MiB a thread; half of the blocks up to 31 "
+                "bytes, the largest 700 KiB; flushes and compactions free remotely"},
     [](const Setup& setup) { return std::make_unique<Rocksdb>(setup); });
 
 }  // namespace

@@ -343,7 +343,9 @@ const Registration registration(
                     {"days", 20, "days", "days kept in the database", 1, 10000},
                     {"customers", 1000, "rows", "customers", 1, 1000000},
                     {"products", 500, "rows", "products", 1, 1000000}},
-     .smoke_iterations = 5},
+     .smoke_iterations = 5,
+     .profile = "level once the days are there; half of the blocks up to 95 bytes, pages of 4 KiB; "
+                "lives of a statement, pages stay"},
     [](const Setup& setup) { return std::make_unique<Sqlite>(setup); });
 
 }  // namespace

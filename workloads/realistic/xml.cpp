@@ -189,7 +189,9 @@ const Registration registration(
      .kind = Kind::kRealistic,
      .threading = Threading::kAny,
      .parameters = {{"kib", 256, "KiB", "size of the document", 1, 1 << 20}},
-     .smoke_iterations = 2},
+     .smoke_iterations = 2,
+     .profile = "a sawtooth, 2 MiB for 256 KiB of text; half of the blocks up to 79 bytes; lives "
+                "of an iteration"},
     [](const Setup& setup) { return std::make_unique<Xml>(setup); });
 
 }  // namespace
