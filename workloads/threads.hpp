@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "workloads/memory.hpp"
+
 namespace workloads {
 
 // pthread_create with the default attributes; ends the process if no thread can be had.
@@ -38,6 +40,40 @@ class Thread {
 
   Work work_;  // initialised before the thread starts
   pthread_t id_;
+};
+
+// Running threads that call `work(index)` with the indices from 0 to count - 1. Join them exactly
+// once.
+template <typename Work>
+class Crew {
+ public:
+  Crew(std::size_t count, Work work) : work_(work), members_(count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      members_[i] = {this, i, {}};
+      members_[i].id = start_thread(&Crew::body, &members_[i]);
+    }
+  }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+  void join() {
+    for (const Member& member : members_) pthread_join(member.id, nullptr);
+  }
+
+ private:
+  struct Member {
+    Crew* crew;
+    std::size_t index;
+    pthread_t id;
+  };
+
+  static void* body(void* member) {
+    const auto& self = *static_cast<const Member*>(member);
+    self.crew->work_(self.index);
+    return nullptr;
+  }
+
+  Work work_;
+  MappedArray<Member> members_;
 };
 
 }  // namespace workloads

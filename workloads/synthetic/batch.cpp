@@ -7,73 +7,37 @@
 // blocks; order, in which they are freed ("half": the first half first in first out, the second
 // half last in first out); place: in the first thread while it is the only one, in a second thread,
 // or in the first thread after another has come and gone.
-#include <cstdlib>
 #include <memory>
 
-#include "workloads/memory.hpp"
+#include "workloads/synthetic/batches.hpp"
 #include "workloads/threads.hpp"
-#include "workloads/workload.hpp"
 
 namespace workloads {
 namespace {
 
-enum class Order { kFifo, kLifo, kHalf };
 enum class Place { kMain, kSecond, kAgain };
 
-class Batch : public Workload {
+class Batch : public Batches<TouchEnds> {
  public:
   explicit Batch(const Setup& setup)
-      : size_(setup.count("size")),
-        place_(static_cast<Place>(setup["place"])),
-        blocks_(setup.count("n")),
-        free_order_(setup.count("n")) {
-    const auto order = static_cast<Order>(setup["order"]);
-    const std::size_t n = free_order_.size();
-    const std::size_t turn = order == Order::kFifo ? n : order == Order::kLifo ? 0 : n / 2;
-    for (std::size_t i = 0; i < turn; ++i) free_order_[i] = static_cast<std::uint32_t>(i);
-    for (std::size_t i = turn; i < n; ++i) {
-      free_order_[i] = static_cast<std::uint32_t>(n - 1 - (i - turn));
-    }
-  }
+      : Batches(setup, setup.count("n"), setup.count("size"),
+                static_cast<FreeOrder>(setup["order"])),
+        place_(static_cast<Place>(setup["place"])) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
-    Tally tally;
-    if (place_ == Place::kSecond) {
-      Thread second([&] { tally = repeat(iterations); });
+  Tally run(int thread_index, std::int64_t iterations) override {
+    Tally other;
+    if (place_ != Place::kMain) {
+      const std::int64_t elsewhere = place_ == Place::kSecond ? iterations : 1;
+      Thread second([&] { other = Batches::run(thread_index, elsewhere); });
       second.join();
-      return tally;
     }
-    if (place_ == Place::kAgain) {
-      Thread before([&] { tally = repeat(1); });
-      before.join();
-    }
-    const Tally own = repeat(iterations);
-    return {tally.operations + own.operations, tally.checksum + own.checksum};
+    if (place_ == Place::kSecond) return other;
+    const Tally own = Batches::run(thread_index, iterations);
+    return {other.operations + own.operations, other.checksum + own.checksum};
   }
 
  private:
-  Tally repeat(std::int64_t iterations) {
-    Tally tally;
-    tally.operations = static_cast<std::uint64_t>(iterations) * blocks_.size();
-    for (std::int64_t i = 0; i < iterations; ++i) {
-      auto tag = tag_of(static_cast<std::uint64_t>(i));
-      for (void*& block : blocks_) {
-        block = allocate(size_);
-        touch_ends(block, size_, ++tag);
-      }
-      for (const std::uint32_t index : free_order_) {
-        void* block = blocks_[index];
-        tally.checksum += read_ends(block, size_);
-        std::free(block);
-      }
-    }
-    return tally;
-  }
-
-  std::size_t size_;
   Place place_;
-  MappedArray<void*> blocks_;
-  MappedArray<std::uint32_t> free_order_;
 };
 
 const Registration registration(

@@ -9,21 +9,19 @@
 #include <cstdlib>
 #include <memory>
 
-#include "workloads/memory.hpp"
-#include "workloads/workload.hpp"
+#include "workloads/synthetic/false_sharing.hpp"
 
 namespace workloads {
 namespace {
 
-class CacheScratch : public Workload {
+// Frees what the constructor's thread allocated for it before it begins.
+class CacheScratch : public FalseSharing {
  public:
   explicit CacheScratch(const Setup& setup)
-      : size_(setup.count("size")),
-        writes_(setup["writes"]),
-        firsts_(static_cast<std::size_t>(setup.threads())) {
+      : FalseSharing(setup), firsts_(static_cast<std::size_t>(setup.threads())) {
     for (void*& first : firsts_) {
-      first = allocate(size_);
-      touch_whole(first, size_, 1);
+      first = allocate(size());
+      touch_whole(first, size(), 1);
     }
   }
 
@@ -35,31 +33,15 @@ class CacheScratch : public Workload {
   CacheScratch& operator=(const CacheScratch&) = delete;
 
   Tally run(int thread_index, std::int64_t iterations) override {
-    Tally tally;
-    void*& first = firsts_[static_cast<std::size_t>(thread_index)];
-    tally.checksum += read_ends(first, size_);
+    void* first = std::exchange(firsts_[static_cast<std::size_t>(thread_index)], nullptr);
+    const std::uint64_t seen = read_ends(first, size());
     std::free(first);
-    first = nullptr;
-    for (std::int64_t i = 0; i < iterations; ++i) {
-      void* block = allocate(size_);
-      touch_whole(block, size_, tag_of(static_cast<std::uint64_t>(i)));
-      scratch(static_cast<volatile std::uint8_t*>(block));
-      tally.checksum += read_ends(block, size_);
-      std::free(block);
-    }
-    tally.operations = static_cast<std::uint64_t>(iterations);
+    Tally tally = FalseSharing::run(thread_index, iterations);
+    tally.checksum += seen;
     return tally;
   }
 
  private:
-  void scratch(volatile std::uint8_t* bytes) const {
-    for (std::int64_t i = 0; i < writes_; ++i) {
-      for (std::size_t j = 0; j < size_; ++j) bytes[j] = static_cast<std::uint8_t>(bytes[j] + 1);
-    }
-  }
-
-  std::size_t size_;
-  std::int64_t writes_;
   MappedArray<void*> firsts_;
 };
 

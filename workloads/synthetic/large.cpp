@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "workloads/synthetic/batches.hpp"
 #include "workloads/synthetic/replacement.hpp"
 
 namespace workloads {
@@ -23,41 +24,13 @@ struct Zeroed {
   static std::uint64_t read(const Block& block) { return read_ends(block.pointer, block.bytes); }
 };
 
-// n blocks of one size, allocated and touched, then freed: pair is this with n = 1.
-class LargeBatch : public Workload {
- public:
-  LargeBatch(const Setup& setup, std::size_t n) : size_(setup.count("size") * 1024), n_(n) {
-    for (int i = 0; i < setup.threads(); ++i) blocks_.emplace_back(n);
-  }
-
-  Tally run(int thread_index, std::int64_t iterations) override {
-    MappedArray<void*>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
-    Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
-      for (void*& block : blocks) {
-        block = allocate(size_);
-        touch_pages(block, size_, tag_of(tally.operations++));
-      }
-      for (void* block : blocks) {
-        tally.checksum += read_each(block, size_, kPageBytes);
-        std::free(block);
-      }
-    }
-    return tally;
-  }
-
- private:
-  std::size_t size_;
-  std::size_t n_;
-  std::vector<MappedArray<void*>> blocks_;
-};
-
 std::unique_ptr<Workload> make(const Setup& setup) {
+  const std::size_t size = setup.count("size") * 1024;
   switch (static_cast<Pattern>(setup["pattern"])) {
     case Pattern::kPair:
-      return std::make_unique<LargeBatch>(setup, 1);
+      return std::make_unique<Batches<TouchPages>>(setup, 1, size);
     case Pattern::kBatch:
-      return std::make_unique<LargeBatch>(setup, setup.count("n"));
+      return std::make_unique<Batches<TouchPages>>(setup, setup.count("n"), size);
     case Pattern::kReplace:
       break;
   }

@@ -9,13 +9,13 @@
 // `shared` slots that all threads use (one step of four). What is in the shared slots outlives its
 // thread; the last thread empties them.
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "workloads/memory.hpp"
 #include "workloads/random.hpp"
+#include "workloads/synthetic/shared_slots.hpp"
 #include "workloads/threads.hpp"
 #include "workloads/workload.hpp"
 
@@ -43,9 +43,7 @@ std::uint32_t draw_size(Random& random) {
 class Mstress : public Workload {
  public:
   explicit Mstress(const Setup& setup)
-      : threads_(static_cast<std::size_t>(setup.threads())),
-        shared_(setup.count("shared")),
-        steps_(setup.count("steps")) {
+      : shared_(setup.count("shared"), setup.threads()), steps_(setup.count("steps")) {
     Random random(setup.seed());
     for (Step& step : steps_) {
       step.act = random.chance(1, 4)             ? Act::kSwap
@@ -55,7 +53,7 @@ class Mstress : public Workload {
       step.shared = static_cast<std::uint32_t>(random.below(shared_.size()));
       step.bytes = draw_size(random);
     }
-    for (std::size_t i = 0; i < threads_; ++i) {
+    for (int i = 0; i < setup.threads(); ++i) {
       local_.emplace_back(kLocalSlots);
       retained_.emplace_back(steps_.size());
     }
@@ -68,13 +66,7 @@ class Mstress : public Workload {
       Thread mortal([&] { round(local_[index], retained_[index], tally); });
       mortal.join();
     }
-    // acq_rel: the last one to arrive sees every exchange of the threads that ended before.
-    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      for (std::atomic<void*>& slot : shared_) {
-        // relaxed: ordered by done_.
-        drop(slot.load(std::memory_order_relaxed), tally);
-      }
-    }
+    shared_.leave([&](void* block) { drop_sealed(block, tally.checksum); });
     return tally;
   }
 
@@ -84,9 +76,7 @@ class Mstress : public Workload {
     for (const Step& step : steps_) {
       void*& mine = local[step.local];
       if (step.act == Act::kSwap) {
-        // acq_rel: releases what this thread wrote to whoever takes it out, acquires the contents
-        // of what comes out.
-        mine = shared_[step.shared].exchange(mine, std::memory_order_acq_rel);
+        mine = shared_.exchange(step.shared, mine);
         continue;
       }
       void* block = allocate(step.bytes);
@@ -96,25 +86,17 @@ class Mstress : public Workload {
       if (step.act == Act::kRetain) {
         retained[retained_count++] = block;
       } else {
-        drop(std::exchange(mine, block), tally);
+        drop_sealed(std::exchange(mine, block), tally.checksum);
       }
     }
-    for (void*& mine : local) drop(std::exchange(mine, nullptr), tally);
-    for (std::size_t i = 0; i < retained_count; ++i) drop(retained[i], tally);
+    for (void*& mine : local) drop_sealed(std::exchange(mine, nullptr), tally.checksum);
+    for (std::size_t i = 0; i < retained_count; ++i) drop_sealed(retained[i], tally.checksum);
   }
 
-  static void drop(void* block, Tally& tally) {
-    if (block == nullptr) return;
-    tally.checksum += read_sealed(block);
-    std::free(block);
-  }
-
-  std::size_t threads_;
-  MappedArray<std::atomic<void*>> shared_;
+  SharedSlots shared_;
   MappedArray<Step> steps_;  // every round's
   std::vector<MappedArray<void*>> local_;
   std::vector<MappedArray<void*>> retained_;
-  std::atomic<std::size_t> done_{0};  // run() threads whose last round is over
 };
 
 const Registration registration(

@@ -6,12 +6,12 @@
 // 64 times an iteration. With N threads (N-1)/N of the frees are remote, unbatched and to random
 // owners. The thread that ends last empties the slots.
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 
 #include "workloads/memory.hpp"
 #include "workloads/random.hpp"
+#include "workloads/synthetic/shared_slots.hpp"
 #include "workloads/workload.hpp"
 
 namespace workloads {
@@ -23,7 +23,7 @@ class Swap : public Workload {
  public:
   explicit Swap(const Setup& setup)
       : threads_(static_cast<std::size_t>(setup.threads())),
-        shared_(setup.count("slots")),
+        shared_(setup.count("slots"), setup.threads()),
         slots_(std::max(kDraws, 2 * shared_.size())),
         sizes_(kOtherDraws) {
     const std::size_t low = setup.count("min");
@@ -39,42 +39,25 @@ class Swap : public Workload {
     Walk slots(slots_, index * 1000003);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (std::size_t i = index; i < shared_.size(); i += threads_)
-      swap(shared_[i], sizes.next(), tally);
+    for (std::size_t i = index; i < shared_.size(); i += threads_) swap(i, sizes.next(), tally);
     mark_phase("filled");
     const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kSwapsPerIteration;
-    for (std::uint64_t i = 0; i < count; ++i) swap(shared_[slots.next()], sizes.next(), tally);
-    // acq_rel: the last one to arrive sees every exchange of those before, which it releases to
-    // nobody but itself.
-    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      for (std::atomic<void*>& slot : shared_) {
-        // relaxed: ordered by done_.
-        drop(slot.load(std::memory_order_relaxed), tally);
-      }
-    }
+    for (std::uint64_t i = 0; i < count; ++i) swap(slots.next(), sizes.next(), tally);
+    shared_.leave([&](void* block) { drop_sealed(block, tally.checksum); });
     return tally;
   }
 
  private:
-  static void swap(std::atomic<void*>& slot, std::size_t bytes, Tally& tally) {
+  void swap(std::size_t slot, std::size_t bytes, Tally& tally) {
     void* block = allocate(bytes);
     seal(block, bytes, tag_of(tally.operations++));
-    // acq_rel: releases the block's contents to whoever takes it out, acquires those of the block
-    // that comes out.
-    drop(slot.exchange(block, std::memory_order_acq_rel), tally);
-  }
-
-  static void drop(void* block, Tally& tally) {
-    if (block == nullptr) return;
-    tally.checksum += read_sealed(block);
-    std::free(block);
+    drop_sealed(shared_.exchange(slot, block), tally.checksum);
   }
 
   std::size_t threads_;
-  MappedArray<std::atomic<void*>> shared_;
+  SharedSlots shared_;
   MappedArray<std::uint32_t> slots_;
   MappedArray<std::uint32_t> sizes_;
-  std::atomic<std::size_t> done_{0};  // threads that have made their last exchange
 };
 
 const Registration registration(

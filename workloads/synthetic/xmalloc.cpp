@@ -7,15 +7,13 @@
 // the producer and read by the consumer. Consumers start when the list has filled up, or all
 // batches are made, so that the peak of live memory is the list's capacity whatever the threads'
 // speeds.
-#include <algorithm>
 #include <cmath>
-#include <condition_variable>
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 
 #include "workloads/memory.hpp"
 #include "workloads/random.hpp"
+#include "workloads/synthetic/queue.hpp"
 #include "workloads/threads.hpp"
 #include "workloads/workload.hpp"
 
@@ -24,59 +22,6 @@ namespace {
 
 constexpr std::size_t kMixedSizes = 17;
 
-// A bounded first-in-first-out list of numbers of filled batches, and the numbers of the empty
-// ones. Any thread may call.
-class BatchList {
- public:
-  BatchList(std::size_t capacity, std::size_t batches) : filled_(capacity), empty_(batches) {
-    for (std::size_t i = 0; i < batches; ++i) empty_[i] = static_cast<std::uint32_t>(i);
-    empty_count_ = batches;
-  }
-
-  // Never without one: there are as many batches as fit on the list and one for each producer and
-  // consumer.
-  std::uint32_t take_empty() {
-    const std::scoped_lock lock(mutex_);
-    return empty_[--empty_count_];
-  }
-
-  void put_empty(std::uint32_t batch) {
-    const std::scoped_lock lock(mutex_);
-    empty_[empty_count_++] = batch;
-  }
-
-  // `total` is how many batches will be put in all, by everyone.
-  void put_filled(std::uint32_t batch, std::uint64_t total) {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return count_ < filled_.size(); });
-    filled_[(first_ + count_++) % filled_.size()] = batch;
-    if (++put_ == total || count_ == filled_.size()) flowing_ = true;
-    if (flowing_) more_.notify_all();
-  }
-
-  std::uint32_t take_filled() {
-    std::unique_lock lock(mutex_);
-    more_.wait(lock, [&] { return flowing_ && count_ > 0; });
-    const std::uint32_t batch = filled_[first_];
-    first_ = (first_ + 1) % filled_.size();
-    --count_;
-    room_.notify_one();
-    return batch;
-  }
-
- private:
-  std::mutex mutex_;  // guards all below
-  std::condition_variable room_;
-  std::condition_variable more_;
-  MappedArray<std::uint32_t> filled_;  // a ring
-  MappedArray<std::uint32_t> empty_;   // a stack
-  std::size_t first_ = 0;
-  std::size_t count_ = 0;
-  std::size_t empty_count_ = 0;
-  std::uint64_t put_ = 0;
-  bool flowing_ = false;  // consumers may take
-};
-
 class Xmalloc : public Workload {
  public:
   explicit Xmalloc(const Setup& setup)
@@ -84,7 +29,9 @@ class Xmalloc : public Workload {
         batch_(setup.count("batch")),
         sizes_(batch_),
         objects_(batch_ * (setup.count("list") + 2 * threads_)),
-        list_(setup.count("list"), setup.count("list") + 2 * threads_) {
+        list_(setup.count("list"), Flow::kWhenFull),
+        empty_(setup.count("list") + 2 * threads_, Flow::kAtOnce) {
+    for (std::uint32_t i = 0; i < setup.count("list") + 2 * threads_; ++i) empty_.put({&i, 1});
     Random random(setup.seed());
     const bool mixed = setup["sizes"] == 1;
     for (std::uint32_t& size : sizes_) {
@@ -97,28 +44,30 @@ class Xmalloc : public Workload {
   Tally run(int /*thread_index*/, std::int64_t iterations) override {
     Tally tally;
     const auto batches = static_cast<std::uint64_t>(iterations);
+    list_.expect(batches * threads_);
     Thread consumer([&] {
-      for (std::uint64_t i = 0; i < batches; ++i) consume(list_.take_filled(), tally);
+      for (std::uint64_t i = 0; i < batches; ++i) consume(tally);
     });
-    for (std::uint64_t i = 0; i < batches; ++i) {
-      const std::uint32_t batch = list_.take_empty();
-      produce(batch);
-      list_.put_filled(batch, batches * threads_);
-    }
+    for (std::uint64_t i = 0; i < batches; ++i) produce();
     consumer.join();
     return tally;
   }
 
  private:
-  void produce(std::uint32_t batch) {
+  void produce() {
+    std::uint32_t batch = 0;
+    empty_.take({&batch, 1});
     void** objects = &objects_[batch * batch_];
     for (std::size_t i = 0; i < batch_; ++i) {
       objects[i] = allocate(sizes_[i]);
       touch_ends(objects[i], sizes_[i], tag_of(i));
     }
+    list_.put({&batch, 1});
   }
 
-  void consume(std::uint32_t batch, Tally& tally) {
+  void consume(Tally& tally) {
+    std::uint32_t batch = 0;
+    list_.take({&batch, 1});
     void* const* objects = &objects_[batch * batch_];
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < batch_; ++i) {
@@ -127,14 +76,15 @@ class Xmalloc : public Workload {
     }
     tally.checksum += sum;
     tally.operations += batch_;
-    list_.put_empty(batch);
+    empty_.put({&batch, 1});
   }
 
   std::size_t threads_;
   std::size_t batch_;
   MappedArray<std::uint32_t> sizes_;  // of the i-th object of every batch
   MappedArray<void*> objects_;        // all batches, one behind the other
-  BatchList list_;
+  Queue<std::uint32_t> list_;         // numbers of filled batches
+  Queue<std::uint32_t> empty_;        // of those that wait to be filled: never none for long
 };
 
 const Registration registration(

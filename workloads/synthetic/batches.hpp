@@ -1,0 +1,50 @@
+// What the workloads share that allocate a number of blocks in one go and free them in one go, each
+// thread its own.
+#pragma once
+
+#include <cstdlib>
+#include <vector>
+
+#include "workloads/synthetic/replacement.hpp"
+
+namespace workloads {
+
+// Of the frees; kHalf: the first half first in first out, the second half last in first out.
+enum class FreeOrder { kFifo, kLifo, kHalf };
+
+template <typename Touch>
+class Batches : public Workload {
+ public:
+  // Each iteration allocates and frees `n` blocks of `bytes` on each thread.
+  Batches(const Setup& setup, std::size_t n, std::size_t bytes, FreeOrder order = FreeOrder::kFifo)
+      : bytes_(bytes), free_order_(n) {
+    for (int i = 0; i < setup.threads(); ++i) blocks_.emplace_back(n);
+    const std::size_t turn = order == FreeOrder::kFifo ? n : order == FreeOrder::kLifo ? 0 : n / 2;
+    for (std::size_t i = 0; i < n; ++i) {
+      free_order_[i] = static_cast<std::uint32_t>(i < turn ? i : n - 1 - (i - turn));
+    }
+  }
+
+  Tally run(int thread_index, std::int64_t iterations) override {
+    MappedArray<void*>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
+    Tally tally;
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      for (void*& block : blocks) {
+        block = allocate(bytes_);
+        Touch::write({block, bytes_}, tag_of(tally.operations++));
+      }
+      for (const std::uint32_t index : free_order_) {
+        tally.checksum += Touch::read({blocks[index], bytes_});
+        std::free(blocks[index]);
+      }
+    }
+    return tally;
+  }
+
+ private:
+  std::size_t bytes_;
+  MappedArray<std::uint32_t> free_order_;
+  std::vector<MappedArray<void*>> blocks_;
+};
+
+}  // namespace workloads
