@@ -1,5 +1,5 @@
-// samples.csv and summary.csv: RFC 4180 quoting, \n line ends, numbers with a point in every
-// locale.
+// samples.csv, summary.csv and means.csv: RFC 4180 quoting, \n line ends, numbers with a point in
+// every locale.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -62,6 +62,16 @@ std::string render_summary_csv(const Report& report, const Style& /*style*/) {
       "status\n";
   for (const Summary& row : report.summaries) {
     text += summary_row(row, report.facts.baseline);
+  }
+  return text;
+}
+
+std::string render_means_csv(const Report& report, const Style& /*style*/) {
+  std::string text = "metric,allocator,cells,cells_left_out,ratio,ratio_low,ratio_high\n";
+  for (const GeometricMean& mean : report.means) {
+    text += fmt::format("{},{},{},{},{},{},{}\n", csv_field(mean.metric), csv_field(mean.allocator),
+                        mean.cells, mean.cells_left_out, rounded(mean.ratio), low(mean.interval),
+                        high(mean.interval));
   }
   return text;
 }

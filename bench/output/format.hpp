@@ -36,6 +36,7 @@ Style style_of_stdout();
 
 std::string render_table(const Report& report, const Style& style);
 std::string render_summary_csv(const Report& report, const Style& style);
+std::string render_means_csv(const Report& report, const Style& style);
 std::string render_json(const Report& report, const Style& style);
 std::string render_markdown(const Report& report, const Style& style);
 std::string render_google_benchmark(const Report& report, const Style& style);

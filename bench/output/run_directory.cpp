@@ -23,6 +23,7 @@ struct OutputFile {
 constexpr std::array kReplacedFiles{
     OutputFile{"environment.json", render_environment},
     OutputFile{"summary.csv", render_summary_csv},
+    OutputFile{"means.csv", render_means_csv},
     OutputFile{"benchmark.json", render_google_benchmark},
     OutputFile{"report.md", render_markdown},
 };

@@ -1,5 +1,5 @@
-// The directory that a run leaves: samples.csv, summary.csv, benchmark.json, environment.json,
-// report.md.
+// The directory that a run leaves: samples.csv, summary.csv, means.csv, benchmark.json,
+// environment.json, report.md.
 //
 // samples.csv grows with every cell, so a run that is killed keeps what it measured. The other
 // files are replaced as a whole (written beside, then renamed), so each is always either the old or

@@ -118,7 +118,7 @@ GridCell figure_beside(const Summary* row) {
   if (row == nullptr || !row->median) {
     return {"-", Align::kRight, Paint::kFaint};
   }
-  return {quantity(*row->median, row->unit)};
+  return {row->unit == "1" ? ratio_text(*row->median) : quantity(*row->median, row->unit)};
 }
 
 bool is_reference(const Report& report, const std::string& allocator) {

@@ -53,6 +53,8 @@ TEST(Golden, SummaryCsv) {
   expect_golden("summary.csv", render_summary_csv(sample_run::report(), {}));
 }
 
+TEST(Golden, MeansCsv) { expect_golden("means.csv", render_means_csv(sample_run::report(), {})); }
+
 TEST(Golden, SamplesCsv) {
   std::string text = samples_csv_header();
   for (const Sample& sample : sample_run::samples()) {

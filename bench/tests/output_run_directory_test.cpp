@@ -71,7 +71,8 @@ TEST_F(RunDirectoryTest, WritesEveryFileAndReadsTheSamplesBack) {
   directory.append(std::span(samples).subspan(10));
   directory.write(sample_run::report());
   directory.write(sample_run::report());  // replaces
-  for (const char* file : {"summary.csv", "benchmark.json", "environment.json", "report.md"}) {
+  for (const char* file :
+       {"summary.csv", "means.csv", "benchmark.json", "environment.json", "report.md"}) {
     EXPECT_FALSE(text(file).empty()) << file;
     EXPECT_FALSE(fs::exists(run() / (std::string(file) + ".new"))) << file;
   }
