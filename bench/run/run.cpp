@@ -14,7 +14,6 @@
 #include "bench/measure/sha256.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/runner.hpp"
-#include "bench/run/samples_file.hpp"
 
 namespace bench {
 namespace {
@@ -45,34 +44,10 @@ fs::path new_folder() {
   }
 }
 
-// Rows of the earlier part, if this run goes on with one. Its samples.csv is moved aside until a new one holds the rows.
-class EarlierSamples {
- public:
-  explicit EarlierSamples(const fs::path& folder) : aside_(folder / "samples.csv.earlier") {
-    if (folder.empty()) {
-      return;
-    }
-    // One that is there already was left by a resumption that was itself cut off: it is the whole one.
-    if (!fs::exists(aside_)) {
-      fs::rename(folder / "samples.csv", aside_);
-    } else {
-      fs::remove(folder / "samples.csv");
-    }
-    samples_ = read_samples(aside_);
-  }
-  [[nodiscard]] const std::vector<Sample>& samples() const { return samples_; }
-  void are_safe() const { fs::remove(aside_); }
-
- private:
-  fs::path aside_;
-  std::vector<Sample> samples_;
-};
-
 // Keeps samples on disk as they come, and the other files fresh.
 class Keeper final : public SampleSink {
  public:
-  Keeper(RunDirectory& directory, RunFacts facts, const Plan& plan)
-      : directory_(directory), facts_(std::move(facts)), plan_(plan) {}
+  Keeper(RunDirectory& directory, RunFacts facts) : directory_(directory), facts_(std::move(facts)) {}
 
   void append(std::span<const Sample> samples) override {
     samples_.insert(samples_.end(), samples.begin(), samples.end());
@@ -83,27 +58,18 @@ class Keeper final : public SampleSink {
     }
   }
 
-  // Rows in the plan's order: the order of measuring is random.
+  // Samples of an earlier part of the run, which are on disk already.
+  void take_up(std::vector<Sample> earlier) { samples_ = std::move(earlier); }
+
   [[nodiscard]] Report report(bool cut_off) const {
     RunFacts facts = facts_;
     facts.cut_off = cut_off;
-    std::vector<Sample> ordered = samples_;
-    std::map<std::pair<std::string, int>, std::size_t> rank;
-    for (std::size_t i = 0; i < plan_.cells.size(); ++i) {
-      rank[{plan_.cells[i]->workload(), plan_.cells[i]->threads()}] = i;
-    }
-    const auto key = [&rank](const Sample& sample) {
-      const auto found = rank.find({sample.workload, sample.threads});
-      return std::pair(found == rank.end() ? rank.size() : found->second, sample.block);
-    };
-    std::stable_sort(ordered.begin(), ordered.end(), [&](const Sample& a, const Sample& b) { return key(a) < key(b); });
-    return digest(std::move(facts), std::move(ordered));
+    return digest(std::move(facts), samples_);
   }
 
  private:
   RunDirectory& directory_;
   const RunFacts facts_;
-  const Plan& plan_;
   std::vector<Sample> samples_;
   std::int64_t written_ns_ = monotonic_ns();
 };
@@ -145,6 +111,11 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
       facts.references.push_back(allocator.name);
     }
   }
+  for (const auto& cell : plan.cells) {
+    if (facts.workloads.empty() || facts.workloads.back() != cell->workload()) {
+      facts.workloads.push_back(cell->workload());
+    }
+  }
   facts.repetitions = plan.repetitions;
   facts.min_time_s = plan.min_time_s;
   facts.seed = plan.seed;
@@ -169,21 +140,18 @@ std::string headline(const Plan& plan, const fs::path& out) {
 
 // Carries out the plan into a directory that exists.
 void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirectory& directory, RunRecord& record,
-             const EarlierSamples& earlier, RunResult& result) {
+             std::vector<Sample> earlier, RunResult& result) {
   std::map<std::string, Attempt> failed;
   json rows = identify_all(plan, launcher, failed);
-  Keeper keeper(directory, facts_of(plan, options, std::move(rows)), plan);
+  Keeper keeper(directory, facts_of(plan, options, std::move(rows)));
   Progress progress(isatty(STDERR_FILENO) != 0);
   progress.say(headline(plan, result.out));
+  Runner runner(plan, launcher, progress, record, keeper);
+  runner.skip(earlier);
+  keeper.take_up(std::move(earlier));
   try {
-    keeper.append(earlier.samples());
     record.write();
     directory.write(keeper.report(true));
-    if (!options.resume.empty()) {
-      earlier.are_safe();
-    }
-    Runner runner(plan, launcher, progress, record, keeper);
-    runner.skip(earlier.samples());
     for (auto& [name, attempt] : failed) {
       runner.give_up_on(name, attempt);
     }
@@ -236,9 +204,9 @@ RunResult run(const RunOptions& options) {
   } else {
     record.load();
   }
-  const EarlierSamples earlier(options.resume);
-  RunDirectory directory(result.out);
-  measure(plan, options, launcher, directory, record, earlier, result);
+  RunDirectory directory(result.out, options.resume.empty() ? Existing::kRefuse : Existing::kContinue);
+  auto earlier = options.resume.empty() ? std::vector<Sample>() : read_samples(result.out / "samples.csv");
+  measure(plan, options, launcher, directory, record, std::move(earlier), result);
   return result;
 }
 
