@@ -1,0 +1,37 @@
+// The constants of the design. Units stand in the names; DESIGN.md says which figures decided them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace osmem {
+
+// The allocator's own page: the unit of the page heap. The system's page may be larger (aarch64); purging and
+// mapping round to that one at run time.
+inline constexpr std::size_t kPageShift = 12;
+inline constexpr std::size_t kPageBytes = std::size_t{1} << kPageShift;
+
+// The unit of slabs and of the page map.
+inline constexpr std::size_t kSliceShift = 16;
+inline constexpr std::size_t kSliceBytes = std::size_t{1} << kSliceShift;
+inline constexpr std::uint32_t kPagesPerSlice = kSliceBytes / kPageBytes;
+
+// The unit in which the page heap keeps its books.
+inline constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
+inline constexpr std::uint32_t kPagesPerChunk = kChunkBytes / kPageBytes;
+inline constexpr std::uint32_t kSlicesPerChunk = kChunkBytes / kSliceBytes;
+
+// Address space of the heap: what is reserved first, and the least that is tried.
+inline constexpr std::size_t kMaxRegionBytes = std::size_t{256} << 30;
+inline constexpr std::size_t kMinRegionBytes = std::size_t{8} << 20;
+inline constexpr std::uint32_t kMaxSlices = kMaxRegionBytes / kSliceBytes;
+inline constexpr std::uint32_t kMaxChunks = kMaxRegionBytes / kChunkBytes;
+
+inline constexpr std::size_t kCacheLineBytes = 64;
+inline constexpr std::size_t kMinAlignBytes = 16;
+
+// Above the largest size class and below the mapping threshold, blocks are runs of whole pages.
+inline constexpr std::size_t kDefaultMapThresholdBytes = std::size_t{128} << 10;
+inline constexpr std::size_t kMaxMapThresholdBytes = std::size_t{2} << 20;
+
+}  // namespace osmem

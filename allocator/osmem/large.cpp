@@ -1,0 +1,266 @@
+#include "allocator/osmem/large.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/osmem/config.hpp"
+#include "allocator/osmem/lock.hpp"
+#include "allocator/osmem/mapping_table.hpp"
+#include "allocator/osmem/os.hpp"
+
+namespace osmem::large {
+namespace {
+
+constexpr std::size_t kCacheSlots = 16;
+// The cache may hold this much, or an eighth of what is live, whichever is more.
+constexpr std::size_t kCacheBytes = std::size_t{32} << 20;
+// A cached mapping that is larger than needed by at most 1/8 is handed out as it is.
+constexpr std::size_t kOvershootShift = 3;
+// From this extension on, a growing block gets a quarter more than it asked for.
+constexpr std::size_t kGrowthsBeforeReserve = 2;
+
+struct Cached {
+  std::uintptr_t address = 0;
+  std::size_t bytes = 0;
+  std::uint64_t freed_ms = 0;
+};
+
+constinit Lock g_lock;
+// Guarded by g_lock:
+constinit MappingTable g_mappings;
+constinit Cached g_cache[kCacheSlots];
+constinit std::size_t g_cache_count = 0;
+constinit std::size_t g_cached_bytes = 0;
+constinit std::size_t g_live_bytes = 0;
+constinit std::size_t g_mapped_bytes = 0;
+
+constinit std::atomic<std::size_t> g_threshold{kDefaultMapThresholdBytes};
+constinit bool g_threshold_pinned = false;  // set at start
+
+std::size_t round_to_pages(std::size_t bytes) {
+  const std::size_t mask = os::page_bytes() - 1;
+  return (bytes + mask) & ~mask;
+}
+
+// Removes the cached mapping that suits best: the smallest that is large enough, else the largest.
+Cached take_cached(std::size_t bytes) {
+  Guard guard(g_lock);
+  std::size_t best = kCacheSlots;
+  for (std::size_t i = 0; i < g_cache_count; ++i) {
+    if (best == kCacheSlots) {
+      best = i;
+      continue;
+    }
+    const std::size_t candidate = g_cache[i].bytes;
+    const std::size_t chosen = g_cache[best].bytes;
+    const bool better = chosen >= bytes ? candidate >= bytes && candidate < chosen : candidate > chosen;
+    if (better) best = i;
+  }
+  if (best == kCacheSlots) return {};
+  const Cached taken = g_cache[best];
+  g_cache[best] = g_cache[--g_cache_count];
+  g_cached_bytes -= taken.bytes;
+  return taken;
+}
+
+// Keeps a mapping for later, or gives it back. False: the caller unmaps it.
+bool put_cached(std::uintptr_t address, std::size_t bytes) {
+  const std::uint64_t now = os::now_ms();
+  Guard guard(g_lock);
+  const std::size_t share = g_mapped_bytes / 8;
+  const std::size_t limit = share > kCacheBytes ? share : kCacheBytes;
+  if (g_cache_count == kCacheSlots || g_cached_bytes + bytes > limit) return false;
+  g_cache[g_cache_count++] = {address, bytes, now};
+  g_cached_bytes += bytes;
+  return true;
+}
+
+// A cached mapping made to fit `bytes`; dirty_bytes says how much of its front holds old contents.
+struct Reused {
+  void* address = nullptr;
+  std::size_t capacity_bytes = 0;
+  std::size_t dirty_bytes = 0;
+};
+
+Reused reuse(std::size_t bytes) {
+  Cached cached = take_cached(bytes);
+  if (cached.address == 0) return {};
+  auto* address = reinterpret_cast<void*>(cached.address);
+  if (cached.bytes > bytes + (bytes >> kOvershootShift)) {
+    os::unmap(reinterpret_cast<void*>(cached.address + bytes), cached.bytes - bytes);
+    return {address, bytes, bytes};
+  }
+  if (cached.bytes >= bytes) return {address, cached.bytes, cached.bytes};
+  void* moved = os::remap(address, cached.bytes, bytes);
+  if (moved == nullptr) {
+    os::unmap(address, cached.bytes);
+    return {};
+  }
+  return {moved, bytes, cached.bytes};
+}
+
+bool remember(const Mapping& mapping) {
+  Guard guard(g_lock);
+  if (!g_mappings.insert(mapping)) return false;
+  g_live_bytes += mapping.usable_bytes;
+  g_mapped_bytes += mapping.capacity_bytes;
+  return true;
+}
+
+void raise_threshold(std::size_t freed_bytes) {
+  if (g_threshold_pinned || freed_bytes >= kMaxMapThresholdBytes) return;
+  // Relaxed: a hint; a smaller value written by another thread at the same time does no harm.
+  if (freed_bytes >= g_threshold.load(std::memory_order_relaxed)) {
+    g_threshold.store(freed_bytes + 1, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace
+
+std::size_t threshold_bytes() { return g_threshold.load(std::memory_order_relaxed); }  // relaxed: a hint
+
+void pin_threshold(std::size_t bytes) {
+  g_threshold_pinned = true;
+  g_threshold.store(bytes, std::memory_order_relaxed);  // relaxed: at start
+}
+
+void* allocate(std::size_t size, std::size_t alignment, bool zeroed) {
+  const std::size_t bytes = round_to_pages(size);
+  Reused reused;
+  if (alignment <= os::page_bytes()) reused = reuse(bytes);
+  if (reused.address == nullptr) {
+    reused.address = os::map(bytes, alignment);
+    reused.capacity_bytes = bytes;
+  }
+  if (reused.address == nullptr) {
+    trim(UINT64_MAX);
+    reused.address = os::map(bytes, alignment);
+  }
+  if (reused.address == nullptr) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  const auto address = reinterpret_cast<std::uintptr_t>(reused.address);
+  if (!remember({address, reused.capacity_bytes, bytes, 0})) {
+    os::unmap(reused.address, reused.capacity_bytes);
+    errno = ENOMEM;
+    return nullptr;
+  }
+  if (zeroed && reused.dirty_bytes != 0) {
+    std::memset(reused.address, 0, reused.dirty_bytes < bytes ? reused.dirty_bytes : bytes);
+  }
+  return reused.address;
+}
+
+bool free(void* block) {
+  Mapping mapping;
+  {
+    Guard guard(g_lock);
+    Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
+    if (found == nullptr) return false;
+    mapping = *found;
+    g_mappings.erase(found);
+    g_live_bytes -= mapping.usable_bytes;
+    g_mapped_bytes -= mapping.capacity_bytes;
+  }
+  raise_threshold(mapping.usable_bytes);
+  if (!put_cached(mapping.address, mapping.capacity_bytes)) os::unmap(block, mapping.capacity_bytes);
+  return true;
+}
+
+std::size_t usable_bytes(const void* block) {
+  Guard guard(g_lock);
+  const Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
+  return found == nullptr ? 0 : found->usable_bytes;
+}
+
+namespace {
+
+// While a mapping is resized it is in no table: once mremap has moved it, another thread may get the old address.
+bool take_out(void* block, Mapping& mapping) {
+  Guard guard(g_lock);
+  Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
+  if (found == nullptr) return false;
+  mapping = *found;
+  g_mappings.erase(found);
+  return true;
+}
+
+void put_back(const Mapping& old, const Mapping& changed) {
+  Guard guard(g_lock);
+  g_mappings.reinsert(changed);
+  g_live_bytes += changed.usable_bytes - old.usable_bytes;
+  g_mapped_bytes += changed.capacity_bytes - old.capacity_bytes;
+}
+
+// Extends the mapping to hold changed.usable_bytes; from the second time on with room ahead. Changes `changed`.
+bool extend(const Mapping& old, Mapping& changed) {
+  ++changed.growth_count;
+  const std::size_t bytes = changed.usable_bytes;
+  const std::size_t ahead = changed.growth_count >= kGrowthsBeforeReserve ? round_to_pages(bytes / 4) : 0;
+  auto* block = reinterpret_cast<void*>(old.address);
+  changed.capacity_bytes = bytes + ahead;
+  void* moved = os::remap(block, old.capacity_bytes, changed.capacity_bytes);
+  if (moved == nullptr && ahead != 0) {
+    changed.capacity_bytes = bytes;
+    moved = os::remap(block, old.capacity_bytes, bytes);
+  }
+  changed.address = reinterpret_cast<std::uintptr_t>(moved);
+  return moved != nullptr;
+}
+
+}  // namespace
+
+void* resize(void* block, std::size_t size) {
+  const std::size_t bytes = round_to_pages(size);
+  Mapping old;
+  if (!take_out(block, old)) return nullptr;
+  Mapping changed = old;
+  changed.usable_bytes = bytes;
+  if (bytes > old.capacity_bytes) {
+    if (!extend(old, changed)) {
+      put_back(old, old);
+      return nullptr;
+    }
+  } else if (bytes < old.usable_bytes) {
+    os::unmap(reinterpret_cast<void*>(old.address + bytes), old.capacity_bytes - bytes);
+    changed.capacity_bytes = bytes;
+  }
+  put_back(old, changed);
+  return reinterpret_cast<void*>(changed.address);
+}
+
+std::size_t trim(std::uint64_t older_than_ms) {
+  std::size_t trimmed = 0;
+  for (;;) {
+    Cached victim;
+    {
+      Guard guard(g_lock);
+      std::size_t i = 0;
+      while (i < g_cache_count && g_cache[i].freed_ms >= older_than_ms) ++i;
+      if (i == g_cache_count) return trimmed;
+      victim = g_cache[i];
+      g_cache[i] = g_cache[--g_cache_count];
+      g_cached_bytes -= victim.bytes;
+    }
+    os::unmap(reinterpret_cast<void*>(victim.address), victim.bytes);
+    trimmed += victim.bytes;
+  }
+}
+
+Stats stats() {
+  Guard guard(g_lock);
+  return {g_live_bytes, g_mapped_bytes, g_cached_bytes, g_mappings.size()};
+}
+
+void for_each(void (*visit)(void* address, std::size_t bytes, void* context), void* context) {
+  Guard guard(g_lock);
+  g_mappings.for_each([&](const Mapping& mapping) {
+    visit(reinterpret_cast<void*>(mapping.address), mapping.usable_bytes, context);
+  });
+}
+
+void recover_after_fork() { g_lock.recover_after_fork(); }
+
+}  // namespace osmem::large

@@ -1,0 +1,54 @@
+// Blocks that are mappings of their own, and a small cache of mappings that were freed.
+//
+// A mapping is known by its address in a table of the module's own, so a pointer is looked up without touching what it
+// points to. Its capacity may exceed what is handed out: a block that keeps growing gets address space ahead, which costs
+// no memory until it is touched.
+//
+//   address                usable                    capacity
+//   [ handed out           | not touched by us       )
+//
+// A freed mapping waits in the cache for the next request of about any size: one that is too small is extended by mremap,
+// one that is too large gives its tail back. So memory that was live is used again before more is taken, and the peak
+// does not grow by the cache. Thread-safe: one lock; system calls are made outside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace osmem::large {
+
+// A block of at least `size` bytes aligned to `alignment` (a power of two); null with ENOMEM. With `zeroed`, all zero.
+void* allocate(std::size_t size, std::size_t alignment, bool zeroed);
+
+// False if the address is not that of a live mapping.
+bool free(void* block);
+
+// Bytes handed out at that address; 0 if it is not that of a live mapping.
+std::size_t usable_bytes(const void* block);
+
+// Resizes a live mapping, moving it if need be; null if it could not be done, and the block is as it was.
+void* resize(void* block, std::size_t size);
+
+// Gives back cached mappings: those that have waited since before `older_than_ms` (a time of os::now_ms()).
+// Returns the bytes given back.
+std::size_t trim(std::uint64_t older_than_ms);
+
+struct Stats {
+  std::size_t live_bytes = 0;      // usable bytes of live mappings
+  std::size_t mapped_bytes = 0;    // capacity of live mappings
+  std::size_t cached_bytes = 0;
+  std::size_t live_count = 0;
+};
+Stats stats();
+
+// Calls visit(address, usable bytes, context) for each live mapping, holding the lock.
+void for_each(void (*visit)(void* address, std::size_t bytes, void* context), void* context);
+
+// Smallest request that gets a mapping of its own. Grows, up to a limit, when mappings are freed, so that repeated
+// requests of that size are served from the heap; `pin` sets it for good.
+std::size_t threshold_bytes();
+void pin_threshold(std::size_t bytes);
+
+void recover_after_fork();
+
+}  // namespace osmem::large

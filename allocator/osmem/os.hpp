@@ -1,0 +1,45 @@
+// L0: the only door to the system's memory calls.
+//
+// Every function takes and gives addresses and sizes in multiples of the system's page; sizes are bytes. Failure is null
+// or false with errno set by the system. Thread-safe: each is one system call or two.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace osmem::os {
+
+// The system's page, read once: 4 KiB on x86-64; 4, 16 or 64 KiB on aarch64.
+std::size_t page_bytes();
+
+// Address space without memory behind it, aligned to `alignment` (a power of two, at least a page). Touching it faults.
+void* reserve(std::size_t bytes, std::size_t alignment);
+
+// Address space right behind what is reserved already: true if [address, address + bytes) could be had.
+bool reserve_at(void* address, std::size_t bytes);
+
+// Makes reserved pages usable; they read as zero.
+bool commit(void* address, std::size_t bytes);
+
+// Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
+bool purge(void* address, std::size_t bytes);
+
+// A zeroed mapping of its own, aligned to `alignment`.
+void* map(std::size_t bytes, std::size_t alignment);
+
+void unmap(void* address, std::size_t bytes);
+
+// Resizes a mapping of map(), moving it if need be; null if that cannot be done, and the mapping is as it was.
+void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes);
+
+// Asks for huge pages behind the range, as far as the system has them. Advice only.
+void advise_huge(void* address, std::size_t bytes);
+
+// The end of the classic data segment, and its extension by `bytes`; null on failure. Other code may move it, too.
+void* break_address();
+void* extend_break(std::size_t bytes);
+
+// Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
+std::uint64_t now_ms();
+
+}  // namespace osmem::os

@@ -1,0 +1,362 @@
+#include "allocator/osmem/page_heap.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "allocator/osmem/check.hpp"
+
+namespace osmem {
+
+void PageHeap::attach(Chunk* chunks, const PageSource* source) {
+  chunks_ = chunks;
+  source_ = source;
+}
+
+// Exact up to 16 pages, then four bins a doubling. Monotonic, so every chunk of a higher bin has a longer run.
+std::uint32_t PageHeap::bin_of(std::uint32_t pages) {
+  if (pages <= 16) return pages;
+  const auto log = static_cast<std::uint32_t>(std::bit_width(pages) - 1);  // >= 4
+  return 16 + (log - 4) * 4 + ((pages >> (log - 2)) & 3);
+}
+
+std::uint32_t PageHeap::run_length(const Chunk& chunk, std::uint32_t first) {
+  const std::uint32_t next_start = chunk.start.next_set(first + 1);
+  const std::uint32_t next_free = chunk.used.next_clear(first + 1);
+  const std::uint32_t next_absent = chunk.absent.next_set(first + 1);
+  return std::min({next_start, next_free, next_absent}) - first;
+}
+
+std::uint32_t PageHeap::longest_free_run(const Chunk& chunk) {
+  std::uint32_t longest = 0;
+  for (std::uint32_t page = chunk.used.next_clear(0); page < kPagesPerChunk;) {
+    const std::uint32_t end = chunk.used.next_set(page);
+    if (end - page > longest) longest = end - page;
+    page = chunk.used.next_clear(end);
+  }
+  return longest;
+}
+
+// The shortest free run that holds an aligned run of `pages`, lowest address first; cut from its aligned front.
+PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, std::uint32_t pages, std::uint32_t align_pages) {
+  Fit fit;
+  std::uint32_t best_pages = UINT32_MAX;
+  std::uint32_t best_run = 0;
+  std::uint32_t longest = 0;  // of the runs other than the best
+  for (std::uint32_t page = chunk.used.next_clear(0); page < kPagesPerChunk;) {
+    const std::uint32_t end = chunk.used.next_set(page);
+    const std::uint32_t length = end - page;
+    const std::uint32_t aligned = (page + align_pages - 1) & ~(align_pages - 1);
+    std::uint32_t passed_over = length;
+    if (aligned + pages <= end && length < best_pages) {
+      passed_over = best_pages == UINT32_MAX ? 0 : best_pages;
+      best_pages = length;
+      best_run = page;
+      fit.first = aligned;
+      fit.found = true;
+    }
+    if (passed_over > longest) longest = passed_over;
+    if (fit.found && best_pages == pages && longest >= chunk.longest_run) break;  // cannot get better
+    page = chunk.used.next_clear(end);
+  }
+  if (!fit.found) return fit;
+  const std::uint32_t before = fit.first - best_run;
+  const std::uint32_t after = best_pages - before - pages;
+  if (before > longest) longest = before;
+  fit.longest_after = after > longest ? after : longest;
+  return fit;
+}
+
+PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
+  Guard guard(lock_);
+  Run run = allocate_locked(pages, align_pages);
+  if (!run.found && grow(pages, align_pages)) run = allocate_locked(pages, align_pages);
+  return run;
+}
+
+PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align_pages) {
+  // From the bin of `sure_pages` on, any chunk will do whatever its alignment; below, a chunk may or may not.
+  const std::uint32_t sure_pages = pages + align_pages - 1;
+  const std::uint32_t sure_bin =
+      sure_pages > kPagesPerChunk ? kBins : bin_of(sure_pages) + (sure_pages > 16 ? 1 : 0);
+  std::uint64_t bins = nonempty_bins_ & (~std::uint64_t{0} << bin_of(pages));
+  while (bins != 0) {
+    const auto bin = static_cast<std::uint32_t>(std::countr_zero(bins));
+    bins &= bins - 1;
+    int tries = bin >= sure_bin ? INT32_MAX : kMaxTries;
+    for (std::uint32_t c = bins_[bin] - 1; c != kNoChunk && tries > 0; c = chunks_[c].next, --tries) {
+      if (chunks_[c].longest_run < pages) continue;
+      const Fit fit = best_fit(chunks_[c], pages, align_pages);
+      if (fit.found) return take(c, fit, pages);
+    }
+  }
+  return {};
+}
+
+PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
+  Chunk& chunk = chunks_[chunk_index];
+  const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
+  chunk.used.set_range(fit.first, pages);
+  chunk.start.set(fit.first);
+  chunk.dirty.clear_range(fit.first, pages);
+  chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
+  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
+  chunk.longest_run = static_cast<std::uint16_t>(fit.longest_after);
+  rebin(chunk_index);
+  used_pages_ += pages;
+  free_pages_ -= pages;
+  dirty_pages_ -= dirty;
+  note_dirty_low();
+  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0};
+}
+
+bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
+  // Runs do not cross chunks, so the source may have to give twice: the rest of this chunk, then the next one. The second
+  // call asks for enough to reach an aligned place in a fresh chunk.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const std::uint32_t extra = attempt == 0 ? 0 : align_pages;
+    const PageRange range = source_->grow(pages + extra);
+    if (range.pages == 0) return false;
+    bool fits = false;
+    for (std::uint32_t page = range.first_page, left = range.pages; left != 0;) {
+      const std::uint32_t offset = page % kPagesPerChunk;
+      const std::uint32_t taken = left < kPagesPerChunk - offset ? left : kPagesPerChunk - offset;
+      const std::uint32_t index = page / kPagesPerChunk;
+      add_free(index, offset, taken);
+      if (chunks_[index].longest_run >= pages &&
+          best_fit(chunks_[index], pages, align_pages).found) {
+        fits = true;
+      }
+      page += taken;
+      left -= taken;
+    }
+    if (fits) return true;
+  }
+  return false;
+}
+
+void PageHeap::add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
+  Chunk& chunk = chunks_[chunk_index];
+  if (!chunk.initialised) {
+    chunk.initialised = true;
+    chunk.used.set_range(0, kPagesPerChunk);
+    chunk.absent.set_range(0, kPagesPerChunk);
+    chunk.bin = kNoBin;
+  }
+  if (chunk_index >= chunk_count_) chunk_count_ = chunk_index + 1;
+  chunk.used.clear_range(first, pages);
+  chunk.absent.clear_range(first, pages);
+  chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages + pages);
+  chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
+  free_pages_ += pages;
+  rebin(chunk_index);
+}
+
+// Pages of a run become free; the neighbours coalesce by themselves, being bits.
+void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool dirty) {
+  Chunk& chunk = chunks_[chunk_index];
+  chunk.used.clear_range(first, pages);
+  const std::uint32_t begin = chunk.used.end_of_set_before(first);
+  const std::uint32_t end = chunk.used.next_set(first + pages);
+  if (end - begin > chunk.longest_run) chunk.longest_run = static_cast<std::uint16_t>(end - begin);
+  chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages + pages);
+  free_pages_ += pages;
+  if (dirty) {
+    chunk.dirty.set_range(first, pages);
+    chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
+    dirty_pages_ += pages;
+  }
+  rebin(chunk_index);
+}
+
+bool PageHeap::free(std::uint32_t first_page) {
+  const std::uint32_t index = first_page / kPagesPerChunk;
+  const std::uint32_t offset = first_page % kPagesPerChunk;
+  Guard guard(lock_);
+  Chunk& chunk = chunks_[index];
+  if (index >= chunk_count_ || !chunk.initialised || !chunk.start.test(offset)) return false;
+  const std::uint32_t pages = run_length(chunk, offset);
+  if (index < first_chunk_) {
+    chunk.start.clear(offset);
+    source_->purge(first_page, pages);
+    return true;
+  }
+  chunk.start.clear(offset);
+  used_pages_ -= pages;
+  release(index, offset, pages, true);
+  return true;
+}
+
+bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
+  const std::uint32_t index = first_page / kPagesPerChunk;
+  const std::uint32_t offset = first_page % kPagesPerChunk;
+  Guard guard(lock_);
+  if (index < first_chunk_ || offset + new_pages > kPagesPerChunk) return false;
+  Chunk& chunk = chunks_[index];
+  const std::uint32_t pages = run_length(chunk, offset);
+  if (new_pages <= pages) {
+    if (new_pages < pages) {
+      used_pages_ -= pages - new_pages;
+      release(index, offset + new_pages, pages - new_pages, true);
+    }
+    return true;
+  }
+  const std::uint32_t added = new_pages - pages;
+  if (chunk.used.next_set(offset + pages) < offset + new_pages) return false;
+  const std::uint32_t dirty = chunk.dirty.count_range(offset + pages, added);
+  chunk.used.set_range(offset + pages, added);
+  chunk.dirty.clear_range(offset + pages, added);
+  chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
+  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
+  chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
+  rebin(index);
+  used_pages_ += added;
+  free_pages_ -= added;
+  dirty_pages_ -= dirty;
+  note_dirty_low();
+  return true;
+}
+
+std::uint32_t PageHeap::run_pages(std::uint32_t first_page) {
+  Guard guard(lock_);
+  const Chunk& chunk = chunks_[first_page / kPagesPerChunk];
+  const std::uint32_t offset = first_page % kPagesPerChunk;
+  if (!chunk.initialised || !chunk.start.test(offset)) return 0;
+  return run_length(chunk, offset);
+}
+
+void PageHeap::unlink(std::uint32_t chunk_index) {
+  Chunk& chunk = chunks_[chunk_index];
+  if (chunk.bin == kNoBin) return;
+  if (chunk.previous != kNoChunk) {
+    chunks_[chunk.previous].next = chunk.next;
+  } else {
+    bins_[chunk.bin] = chunk.next + 1;  // kNoChunk + 1 is 0: empty
+    if (bins_[chunk.bin] == 0) nonempty_bins_ &= ~(std::uint64_t{1} << chunk.bin);
+  }
+  if (chunk.next != kNoChunk) chunks_[chunk.next].previous = chunk.previous;
+  chunk.bin = kNoBin;
+}
+
+void PageHeap::rebin(std::uint32_t chunk_index) {
+  Chunk& chunk = chunks_[chunk_index];
+  const std::uint8_t bin =
+      chunk.longest_run == 0 ? kNoBin : static_cast<std::uint8_t>(bin_of(chunk.longest_run));
+  if (bin == chunk.bin) return;
+  unlink(chunk_index);
+  if (bin == kNoBin) return;
+  chunk.bin = bin;
+  chunk.previous = kNoChunk;
+  chunk.next = bins_[bin] - 1;
+  if (chunk.next != kNoChunk) chunks_[chunk.next].previous = chunk_index;
+  bins_[bin] = chunk_index + 1;
+  nonempty_bins_ |= std::uint64_t{1} << bin;
+}
+
+// Highest addresses first: those are the least likely to be wanted again.
+std::size_t PageHeap::purge(std::size_t keep_pages, std::uint32_t min_range_pages) {
+  std::size_t purged = 0;
+  Guard guard(lock_);
+  for (std::uint32_t c = chunk_count_; c-- > first_chunk_ && dirty_pages_ > keep_pages;) {
+    if (chunks_[c].dirty_pages == 0) continue;
+    purged += purge_chunk(c, dirty_pages_ - keep_pages, min_range_pages);
+  }
+  note_dirty_low();
+  return purged;
+}
+
+std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
+                                  std::uint32_t min_range_pages) {
+  Chunk& chunk = chunks_[chunk_index];
+  std::size_t purged = 0;
+  for (std::uint32_t page = chunk.dirty.next_set(0); page < kPagesPerChunk && purged < excess;) {
+    const std::uint32_t end = chunk.dirty.next_clear(page);
+    const std::uint32_t pages = end - page;
+    if (pages >= min_range_pages) {
+      // Absent: nobody takes, frees or extends into these pages while the lock is open.
+      chunk.used.set_range(page, pages);
+      chunk.absent.set_range(page, pages);
+      chunk.dirty.clear_range(page, pages);
+      chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - pages);
+      chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
+      chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
+      free_pages_ -= pages;
+      dirty_pages_ -= pages;
+      rebin(chunk_index);
+      lock_.unlock();
+      const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
+      lock_.lock();
+      chunk.absent.clear_range(page, pages);
+      release(chunk_index, page, pages, !clean);
+      if (clean) purged += pages;
+    }
+    page = chunk.dirty.next_set(end);
+  }
+  return purged;
+}
+
+std::size_t PageHeap::take_low_water() {
+  Guard guard(lock_);
+  const std::size_t low = low_water_pages_;
+  low_water_pages_ = dirty_pages_;
+  return low;
+}
+
+void PageHeap::recover_after_fork() {
+  if (!lock_.recover_after_fork()) return;
+  first_chunk_ = chunk_count_;
+  nonempty_bins_ = 0;
+  for (std::uint32_t& bin : bins_) bin = 0;
+  used_pages_ = free_pages_ = dirty_pages_ = low_water_pages_ = 0;
+}
+
+PageHeapStats PageHeap::stats() {
+  PageHeapStats stats;
+  Guard guard(lock_);
+  stats.used_pages = used_pages_;
+  stats.free_pages = free_pages_;
+  stats.dirty_pages = dirty_pages_;
+  for (std::uint32_t c = first_chunk_; c < chunk_count_; ++c) {
+    const Chunk& chunk = chunks_[c];
+    if (!chunk.initialised) continue;
+    if (chunk.longest_run > stats.longest_run_pages) stats.longest_run_pages = chunk.longest_run;
+    for (std::uint32_t page = chunk.used.next_clear(0); page < kPagesPerChunk; ++stats.free_runs) {
+      page = chunk.used.next_clear(chunk.used.next_set(page));
+    }
+  }
+  return stats;
+}
+
+void PageHeap::check_chunk(const Chunk& chunk) const {
+  std::uint32_t free_pages = 0;
+  for (std::uint32_t page = 0; page < kPagesPerChunk; ++page) {
+    if (!chunk.used.test(page)) {
+      ++free_pages;
+      check(!chunk.start.test(page), "page heap: a run starts on a free page");
+      check(!chunk.absent.test(page), "page heap: an absent page is free");
+    } else {
+      check(!chunk.dirty.test(page), "page heap: a used page is marked dirty");
+    }
+  }
+  check(free_pages == chunk.free_pages, "page heap: a chunk's free pages are miscounted");
+  check(chunk.dirty.count_range(0, kPagesPerChunk) == chunk.dirty_pages,
+        "page heap: a chunk's dirty pages are miscounted");
+  check(longest_free_run(chunk) == chunk.longest_run, "page heap: a chunk's longest run is wrong");
+  check(chunk.bin == (chunk.longest_run == 0 ? kNoBin : bin_of(chunk.longest_run)),
+        "page heap: a chunk hangs in the wrong bin");
+}
+
+void PageHeap::check_invariants() {
+  Guard guard(lock_);
+  std::size_t free_pages = 0;
+  std::size_t dirty_pages = 0;
+  for (std::uint32_t c = first_chunk_; c < chunk_count_; ++c) {
+    if (!chunks_[c].initialised) continue;
+    check_chunk(chunks_[c]);
+    free_pages += chunks_[c].free_pages;
+    dirty_pages += chunks_[c].dirty_pages;
+  }
+  check(free_pages == free_pages_, "page heap: free pages are miscounted");
+  check(dirty_pages == dirty_pages_, "page heap: dirty pages are miscounted");
+}
+
+}  // namespace osmem

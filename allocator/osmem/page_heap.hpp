@@ -1,0 +1,189 @@
+// L1: the page heap. It hands out runs of whole pages from one growing range of address space.
+//
+// Pages are counted from the start of that range. Books are kept per chunk of 1,024 pages, out of band, as four bit
+// sets: used (not free), start (first page of a run), dirty (free, and may hold old contents), absent (used, but in no
+// run: not given by the source, or just being purged). Splitting and coalescing are writes of bit ranges; a free page
+// that is not dirty reads as zero.
+//
+//   used    0 0 1 1 1 1 1 0 0 0 1 1 1 1     a run of 3 and one of 2 pages, three free pages, a run of 2, two absent
+//   start   0 0 1 0 0 1 0 0 0 0 1 0 0 0
+//   dirty   1 0 0 0 0 0 0 1 1 0 0 0 0 0
+//   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
+//
+// Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin and
+// takes the best fit inside a chunk: O(chunks of that bin, at most kMaxTries) times O(free runs of a chunk).
+//
+// Thread-safe: one lock, taken by every public function unless it says otherwise. System calls for purging are made
+// outside the lock, on pages marked used meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/config.hpp"
+#include "allocator/osmem/lock.hpp"
+#include "allocator/osmem/run_bits.hpp"
+
+namespace osmem {
+
+struct PageRange {
+  std::uint32_t first_page = 0;
+  std::uint32_t pages = 0;  // 0: none
+};
+
+// Where the page heap's pages come from, and how they go back. A table of functions rather than a class, so that tests
+// can put a model in its place while the heap stays constant-initialised.
+struct PageSource {
+  // At least `min_pages` new pages that read as zero, above all pages given before, starting on a slice; none on failure.
+  PageRange (*grow)(std::uint32_t min_pages);
+  // Gives the pages' memory back; they read as zero afterwards. False: nothing happened.
+  bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
+};
+
+struct Chunk {
+  RunBits<kPagesPerChunk> used;
+  RunBits<kPagesPerChunk> start;
+  RunBits<kPagesPerChunk> dirty;
+  RunBits<kPagesPerChunk> absent;
+  std::uint32_t next;         // in its bin; kNoChunk at the end
+  std::uint32_t previous;     // in its bin; kNoChunk at the front
+  std::uint16_t free_pages;
+  std::uint16_t longest_run;  // of free pages
+  std::uint16_t dirty_pages;
+  std::uint8_t bin;           // kNoBin while it has no free page
+  bool initialised;
+};
+static_assert(sizeof(Chunk) == 528, "four bit sets of 128 bytes and 16 bytes of counts");
+
+struct PageHeapStats {
+  std::size_t used_pages = 0;
+  std::size_t free_pages = 0;
+  std::size_t dirty_pages = 0;    // part of free_pages
+  std::size_t longest_run_pages = 0;
+  std::size_t free_runs = 0;
+};
+
+class PageHeap {
+ public:
+  struct Run {
+    std::uint32_t first_page = 0;
+    bool found = false;
+    bool zeroed = false;  // all its pages read as zero
+  };
+
+  // `chunks` has room for every chunk that the source may reach, zeroed when first touched; both outlive the heap.
+  constexpr PageHeap() = default;
+  void attach(Chunk* chunks, const PageSource* source);
+
+  // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
+  Run allocate(std::uint32_t pages, std::uint32_t align_pages);
+
+  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
+  bool free(std::uint32_t first_page);
+
+  // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
+  bool resize(std::uint32_t first_page, std::uint32_t new_pages);
+
+  // Length of the run that starts at `first_page`; 0 if none does.
+  std::uint32_t run_pages(std::uint32_t first_page);
+
+  // Gives dirty pages back until at most `keep_pages` of them are left; returns how many went. Ranges shorter than
+  // `min_range_pages` are left alone.
+  std::size_t purge(std::size_t keep_pages, std::uint32_t min_range_pages);
+
+  // The smallest number of dirty pages since the last call: memory that nobody wanted meanwhile.
+  std::size_t take_low_water();
+
+  // Without the lock; a snapshot that may be a moment old.
+  [[nodiscard]] std::size_t dirty_pages() const { return dirty_pages_; }
+  [[nodiscard]] std::size_t used_pages() const { return used_pages_; }
+
+  PageHeapStats stats();
+
+  // Calls `visit(first_page, pages, kind)` for each run in order of address; kind: 'u' used, 'f' free and clean, 'd' free
+  // and dirty. Holds the lock meanwhile.
+  template <typename Visit>
+  void for_each_run(Visit visit);
+
+  // Aborts if the books do not agree with themselves. O(chunks).
+  void check_invariants();
+
+  // In the child of a fork: if another thread was at work here, gives up the chunks so far (their runs stay valid, and
+  // frees of them only return memory) and starts on fresh ones.
+  void recover_after_fork();
+
+  Lock& lock() { return lock_; }
+
+ private:
+  static constexpr std::uint32_t kBins = 48;
+  static constexpr std::uint32_t kNoChunk = UINT32_MAX;
+  static constexpr std::uint8_t kNoBin = UINT8_MAX;
+  static constexpr int kMaxTries = 8;
+
+  struct Fit {
+    std::uint32_t first = 0;
+    bool found = false;
+    std::uint32_t longest_after = 0;  // the chunk's longest free run once the fit is taken
+  };
+
+  static std::uint32_t bin_of(std::uint32_t pages);
+  static Fit best_fit(const Chunk& chunk, std::uint32_t pages, std::uint32_t align_pages);
+  Run allocate_locked(std::uint32_t pages, std::uint32_t align_pages);
+  Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
+  bool grow(std::uint32_t pages, std::uint32_t align_pages);
+  void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
+  void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool dirty);
+  std::size_t purge_chunk(std::uint32_t chunk_index, std::size_t excess, std::uint32_t min_range_pages);
+  void rebin(std::uint32_t chunk_index);
+  void unlink(std::uint32_t chunk_index);
+  static std::uint32_t longest_free_run(const Chunk& chunk);
+  static std::uint32_t run_length(const Chunk& chunk, std::uint32_t first);
+  void note_dirty_low() {
+    if (dirty_pages_ < low_water_pages_) low_water_pages_ = dirty_pages_;
+  }
+  void check_chunk(const Chunk& chunk) const;
+
+  Lock lock_;
+  // Guarded by lock_:
+  Chunk* chunks_ = nullptr;
+  const PageSource* source_ = nullptr;
+  std::uint32_t chunk_count_ = 0;        // chunks in use: [first_chunk_, chunk_count_)
+  std::uint32_t first_chunk_ = 0;        // chunks below were given up by a fork
+  std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
+  std::uint32_t bins_[kBins] = {};       // index of the first chunk + 1; 0: empty
+  std::size_t used_pages_ = 0;
+  std::size_t free_pages_ = 0;
+  std::size_t dirty_pages_ = 0;
+  std::size_t low_water_pages_ = 0;
+};
+
+template <typename Visit>
+void PageHeap::for_each_run(Visit visit) {
+  Guard guard(lock_);
+  for (std::uint32_t c = first_chunk_; c < chunk_count_; ++c) {
+    const Chunk& chunk = chunks_[c];
+    if (!chunk.initialised) continue;
+    std::uint32_t page = 0;
+    while (page < kPagesPerChunk) {
+      std::uint32_t end;
+      char kind;
+      if (chunk.absent.test(page)) {
+        kind = 'x';
+        end = chunk.absent.next_clear(page);
+      } else if (chunk.used.test(page)) {
+        kind = 'u';
+        end = page + run_length(chunk, page);
+      } else {
+        kind = chunk.dirty.test(page) ? 'd' : 'f';
+        end = chunk.used.next_set(page);
+        const std::uint32_t change =
+            kind == 'd' ? chunk.dirty.next_clear(page) : chunk.dirty.next_set(page);
+        if (change < end) end = change;
+      }
+      if (kind != 'x') visit(c * kPagesPerChunk + page, end - page, kind);
+      page = end;
+    }
+  }
+}
+
+}  // namespace osmem

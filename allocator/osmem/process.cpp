@@ -1,0 +1,168 @@
+#include "allocator/osmem/process.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "allocator/osmem/heap_pool.hpp"
+#include "allocator/osmem/large.hpp"
+#include "allocator/osmem/options.hpp"
+#include "allocator/osmem/os.hpp"
+#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/remote_cache.hpp"
+#include "allocator/osmem/report.hpp"
+#include "allocator/osmem/thread_cache.hpp"
+
+namespace osmem {
+
+constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec"))) = {};
+
+namespace {
+
+constinit Lock g_start_lock;
+constinit std::atomic<bool> g_started{false};
+constinit pthread_key_t g_thread_end_key = 0;
+constinit bool g_has_key = false;  // written under g_start_lock, before g_started
+
+// pthread runs the destructors of keys in rounds as long as any is set again; ours waits for the last but one, so that most
+// other destructors still find a heap. The value of the key counts the rounds.
+constexpr std::uintptr_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+
+void end_thread() {
+  give_back_thread_lists();
+  t_cache.state = ThreadState::kExited;  // from here on: the shared heap
+  if (t_cache.remote != nullptr) {
+    RemoteCache* remote = t_cache.remote;
+    t_cache.remote = nullptr;
+    remote->flush();
+    retire_remote_cache(remote);
+  }
+  if (t_cache.heap != nullptr) {
+    Heap* heap = t_cache.heap;
+    t_cache.heap = nullptr;
+    retire_heap(heap);
+  }
+}
+
+void on_thread_end(void* round) {
+  const auto number = reinterpret_cast<std::uintptr_t>(round);
+  if (number < kLastRound) {
+    pthread_setspecific(g_thread_end_key, reinterpret_cast<void*>(number + 1));
+    return;
+  }
+  const int saved_errno = errno;
+  end_thread();
+  errno = saved_errno;
+}
+
+// No lock is held across fork, so that a fork never waits for a thread that waits for the C library's locks, which fork
+// takes as well. Instead the child gives up whatever another thread was changing.
+void in_forked_child() {
+  g_start_lock.recover_after_fork();
+  recover_metadata_after_fork();
+  g_page_heap.recover_after_fork();
+  large::recover_after_fork();
+  recover_pool_after_fork();
+}
+
+bool start_locked() {
+  const int saved_errno = errno;
+  read_options();
+  if (!start_region(g_options.heap)) {
+    errno = ENOMEM;
+    return false;
+  }
+  if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);
+  g_has_key = pthread_key_create(&g_thread_end_key, on_thread_end) == 0;
+  g_started.store(true, std::memory_order_release);  // pairs with ensure_started()
+  errno = saved_errno;
+  return true;
+}
+
+[[gnu::constructor]] void at_load() {
+  ensure_started();
+  pthread_atfork(nullptr, nullptr, in_forked_child);
+}
+
+[[gnu::destructor]] void at_exit() {
+  if (!g_started.load(std::memory_order_relaxed)) return;  // relaxed: this thread has used the heap or nobody has
+  if (g_options.stats != StatsAtExit::kNo) write_stats(2, g_options.stats == StatsAtExit::kJson);
+  if (g_options.leaks) os_check_leaks(2);
+}
+
+}  // namespace
+
+bool ensure_started() {
+  if (g_started.load(std::memory_order_acquire)) return true;  // acquire pairs with start_locked()
+  Guard guard(g_start_lock);
+  return g_started.load(std::memory_order_relaxed) || start_locked();  // relaxed: under the lock
+}
+
+void watch_thread_end() {
+  t_cache.state = ThreadState::kActive;
+  // May call calloc for keys beyond the first 32: the thread is active already, and is served.
+  if (g_has_key) pthread_setspecific(g_thread_end_key, reinterpret_cast<void*>(1));
+}
+
+void give_back_thread_lists() {
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr) return;
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    Bin& bin = heap->bins[c];
+    Block*& head = c < kThreadCacheClasses ? t_cache.heads[c] : bin.head;
+    Block* lists[2] = {head, bin.freed};
+    head = nullptr;
+    bin.freed = nullptr;
+    bin.budget = bin.limit;
+    for (Block* list : lists) heap->give_back_list(list);
+  }
+}
+
+namespace {
+
+// Free pages that may stay resident whatever happens.
+std::size_t kept_pages() {
+  const std::size_t share = g_page_heap.used_pages() / 16;
+  constexpr std::size_t kLeast = (std::size_t{1} << 20) / kPageBytes;
+  return share > kLeast ? share : kLeast;
+}
+
+constinit std::atomic<std::uint64_t> g_next_purge_ms{0};
+
+// Once a purge delay: what was free all the time since the last look goes back, beyond the pages that may stay.
+void purge_unwanted(std::uint64_t now) {
+  // Relaxed: one thread wins the exchange and does the work; nothing else hangs on the time.
+  std::uint64_t due = g_next_purge_ms.load(std::memory_order_relaxed);
+  if (now < due ||
+      !g_next_purge_ms.compare_exchange_strong(due, now + g_options.purge_delay_ms,
+                                               std::memory_order_relaxed, std::memory_order_relaxed)) {
+    return;
+  }
+  const std::size_t kept = kept_pages();
+  const std::size_t unwanted = g_page_heap.take_low_water();
+  const std::size_t dirty = g_page_heap.dirty_pages();
+  if (unwanted > kept && dirty > kept) {
+    const std::size_t excess = unwanted - kept;
+    g_page_heap.purge(dirty > excess ? dirty - excess : 0, kPagesPerSlice);
+  }
+  if (now > g_options.purge_delay_ms) large::trim(now - g_options.purge_delay_ms);
+}
+
+}  // namespace
+
+void maintain() {
+  const int saved_errno = errno;
+  const std::uint64_t now = os::now_ms();
+  Heap* heap = t_cache.heap;
+  if (heap != nullptr && now - heap->last_tick_ms >= g_options.purge_delay_ms / 4) {
+    heap->last_tick_ms = now;
+    heap->collect_remote();
+    heap->release_empty();
+    if (t_cache.remote != nullptr) t_cache.remote->flush();
+  }
+  purge_unwanted(now);
+  errno = saved_errno;
+}
+
+}  // namespace osmem

@@ -1,0 +1,20 @@
+// Start, thread exit, fork and process exit.
+#pragma once
+
+namespace osmem {
+
+// Starts the heap if it is not started yet. False, and no memory, if not even the smallest heap can be had; a later call
+// tries again. Thread-safe; needs no constructor to have run.
+bool ensure_started();
+
+// Makes sure that the calling thread's heap and chains are given back when it ends. Called once a thread.
+void watch_thread_end();
+
+// Everything that the calling thread holds back goes to the slabs; its heap stays.
+void give_back_thread_lists();
+
+// Looks at the clock, and at how much free memory is held: gives back what has not been wanted for a while. Called now
+// and then from slow paths. Keeps errno.
+void maintain();
+
+}  // namespace osmem

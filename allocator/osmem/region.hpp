@@ -1,0 +1,86 @@
+// The address space of the heap and the tables beside it, indexed by slice.
+//
+//   reserved:   [ slice 0 | slice 1 | ... | slice_count ) ... reserved, not yet usable ... )
+//   owners[i]   thread pointer of the thread that may free into slice i without atomics; 0 for nobody
+//   bins[i]     where that thread puts the blocks freed in slice i; kBinTableOffset behind owners[i], so that one base
+//               address serves both tables on the fast path
+//   slabs[i]    books of the slab that begins in slice i
+//   chunks[c]   books of the page heap
+//
+// Two back ends grow the same linear heap: a reserved region (made usable step by step) and the data segment (sbrk, which
+// other code may move in between: such gaps stay absent). The tables only ever grow. Written under the page heap's
+// lock or at start; read by everyone.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/config.hpp"
+#include "allocator/osmem/page_heap.hpp"
+#include "allocator/osmem/slab.hpp"
+
+namespace osmem {
+
+struct Bin;
+
+inline constexpr std::size_t kOwnerTableBytes = std::size_t{kMaxSlices} * sizeof(std::uintptr_t);
+inline constexpr std::size_t kBinTableOffset = kOwnerTableBytes;
+
+struct alignas(kCacheLineBytes) Region {
+  std::uintptr_t base = 0;
+  std::atomic<std::size_t> slice_count{0};  // slices whose tables may be read
+  std::byte* owners = nullptr;              // of std::atomic<std::uintptr_t>, then at kBinTableOffset of Bin*
+  Slab* slabs = nullptr;
+  Chunk* chunks = nullptr;
+  // Cold:
+  std::size_t reserved_bytes = 0;
+  std::size_t committed_bytes = 0;          // of [base, base + reserved_bytes)
+  std::size_t max_slices = 0;               // what the tables have room for
+  std::size_t metadata_bytes = 0;           // of the tables, usable
+
+  [[nodiscard]] std::atomic<std::uintptr_t>& owner(std::size_t slice) const {
+    return reinterpret_cast<std::atomic<std::uintptr_t>*>(owners)[slice];
+  }
+  [[nodiscard]] Bin*& bin(std::size_t slice) const {
+    return reinterpret_cast<Bin**>(owners + kBinTableOffset)[slice];
+  }
+  [[nodiscard]] std::size_t slice_of(const void* pointer) const {
+    return (reinterpret_cast<std::uintptr_t>(pointer) - base) >> kSliceShift;
+  }
+  // Relaxed: whoever asks about a block learnt of it after its slice was counted.
+  [[nodiscard]] bool contains(std::size_t slice) const {
+    return slice < slice_count.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uintptr_t slice_start(std::size_t slice) const {
+    return base + (slice << kSliceShift);
+  }
+  [[nodiscard]] void* page_start(std::size_t page) const {
+    return reinterpret_cast<void*>(base + (page << kPageShift));
+  }
+  [[nodiscard]] std::uint32_t page_of(const void* pointer) const {
+    return static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(pointer) - base) >> kPageShift);
+  }
+  [[nodiscard]] std::uint32_t index_of(const Slab* slab) const {
+    return static_cast<std::uint32_t>(slab - slabs);
+  }
+};
+
+extern constinit Region g_region;
+extern constinit PageHeap g_page_heap;
+
+enum class HeapBackEnd { kRegion, kBreak };
+
+// Reserves the region and its tables; false if not even the smallest can be had. Called once, before any other use.
+bool start_region(HeapBackEnd back_end);
+
+// Zeroed memory for osmem's own records, never given back; null on failure. Thread-safe, O(1).
+void* allocate_metadata(std::size_t bytes);
+
+// Bytes taken for osmem's own records so far, tables included.
+std::size_t metadata_bytes();
+
+// After fork, in the child.
+void recover_metadata_after_fork();
+
+}  // namespace osmem

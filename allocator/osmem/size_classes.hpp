@@ -1,0 +1,94 @@
+// Size classes: 16-byte steps to 512 bytes, eight a doubling to 2 KiB, four a doubling to 32 KiB.
+//
+// Class 0 is never used for blocks: its bin is always empty, so that a request whose rounded size wraps to 0, and a
+// request of 0 bytes, reach the slow path without a test of their own.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/config.hpp"
+
+namespace osmem {
+
+inline constexpr std::uint32_t kClassCount = 65;           // classes 1..64
+inline constexpr std::size_t kMaxLinearBytes = 512;        // class = (size + 15) / 16
+inline constexpr std::uint32_t kLinearClasses = 32;
+inline constexpr std::size_t kMaxThreadCacheBytes = 2048;  // heads of these classes are in TLS
+inline constexpr std::uint32_t kThreadCacheClasses = 49;   // classes 0..48
+inline constexpr std::size_t kMaxSmallBytes = 32768;
+inline constexpr std::size_t kMaxSliceSlabBytes = 8192;    // larger blocks live in slabs of four slices
+
+namespace detail {
+
+constexpr std::array<std::uint32_t, kClassCount> make_class_sizes() {
+  std::array<std::uint32_t, kClassCount> sizes{};
+  std::uint32_t c = 1;
+  for (; c <= kLinearClasses; ++c) sizes[c] = c * 16;
+  for (std::uint32_t base = 512; base < 2048; base *= 2) {
+    for (std::uint32_t step = 1; step <= 8; ++step) sizes[c++] = base + step * (base / 8);
+  }
+  for (std::uint32_t base = 2048; base < 32768; base *= 2) {
+    for (std::uint32_t step = 1; step <= 4; ++step) sizes[c++] = base + step * (base / 4);
+  }
+  return sizes;
+}
+
+}  // namespace detail
+
+inline constexpr std::array<std::uint32_t, kClassCount> kClassBytes = detail::make_class_sizes();
+static_assert(kClassBytes[kLinearClasses] == kMaxLinearBytes);
+static_assert(kClassBytes[kThreadCacheClasses - 1] == kMaxThreadCacheBytes);
+static_assert(kClassBytes[kClassCount - 1] == kMaxSmallBytes);
+
+namespace detail {
+
+// kGranule divides every class size in (kFrom, kTo], so one lookup of the rounded size gives the class.
+template <std::size_t kGranule, std::size_t kTo>
+constexpr auto make_class_lookup() {
+  std::array<std::uint8_t, kTo / kGranule + 1> lookup{};
+  std::uint8_t c = 1;
+  for (std::size_t i = 0; i < lookup.size(); ++i) {
+    while (kClassBytes[c] < i * kGranule) ++c;
+    lookup[i] = c;
+  }
+  return lookup;
+}
+
+inline constexpr auto kFineLookup = make_class_lookup<64, kMaxThreadCacheBytes>();
+inline constexpr auto kCoarseLookup = make_class_lookup<512, kMaxSmallBytes>();
+
+}  // namespace detail
+
+// The class for a size of 513..2048 bytes.
+constexpr std::uint32_t fine_class(std::size_t size) { return detail::kFineLookup[(size + 63) / 64]; }
+
+// The smallest class that holds `size` bytes, 1 <= size <= kMaxSmallBytes. O(1).
+constexpr std::uint32_t class_of(std::size_t size) {
+  if (size <= kMaxLinearBytes) return static_cast<std::uint32_t>((size + 15) / 16);
+  if (size <= kMaxThreadCacheBytes) return fine_class(size);
+  return detail::kCoarseLookup[(size + 511) / 512];
+}
+
+// The smallest class whose blocks hold `size` bytes and are all multiples of `alignment`, a power of two; slabs start on
+// slice boundaries, so such blocks are aligned. 0 if there is none. At most a few steps: every doubling has one.
+constexpr std::uint32_t aligned_class_of(std::size_t size, std::size_t alignment) {
+  if (size > kMaxSmallBytes || alignment > kMaxSmallBytes) return 0;
+  const std::size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+  if (rounded > kMaxSmallBytes) return 0;
+  for (std::uint32_t c = class_of(rounded == 0 ? 1 : rounded); c < kClassCount; ++c) {
+    if (kClassBytes[c] % alignment == 0) return c;
+  }
+  return 0;
+}
+
+constexpr std::uint32_t slab_slices(std::uint32_t size_class) {
+  return kClassBytes[size_class] <= kMaxSliceSlabBytes ? 1 : 4;
+}
+
+constexpr std::uint32_t slab_capacity(std::uint32_t size_class) {
+  return static_cast<std::uint32_t>(slab_slices(size_class) * kSliceBytes) / kClassBytes[size_class];
+}
+
+}  // namespace osmem

@@ -1,0 +1,63 @@
+// L2: a slab is one or four slices that hold blocks of one size class.
+//
+// Its books are one cache line in a table beside the heap, indexed by slice, so that no block has a header and a wild
+// pointer is looked up without touching what it points to. Blocks are carved lazily, in order of address:
+//
+//   slab start                                                              capacity
+//   [ live | free | live | in a thread's list | free | ... carved ][ never touched ... ]
+//
+//   carved_count = live + in lists of the owner thread + waiting in `remote` + free_count
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/config.hpp"
+#include "allocator/osmem/remote_free.hpp"
+
+namespace osmem {
+
+struct Heap;
+
+// A free block: its first word links it to the next.
+struct Block {
+  Block* next;
+};
+
+enum class SliceKind : std::uint8_t {
+  kNone = 0,   // free, or pages of the page heap's runs
+  kSlab = 1,   // first slice of a slab
+  kInner = 2,  // another slice of a slab, `head_offset` behind its first
+};
+
+// Which of its heap's lists a slab is in.
+enum class SlabList : std::uint8_t {
+  kNone = 0,     // nothing to take from its free list; it may be the one that its bin carves from
+  kPartial = 1,  // has free blocks
+  kFull = 2,     // parked: see remote_free.hpp
+};
+
+struct alignas(kCacheLineBytes) Slab {
+  // Owner thread (or the holder of the pool's lock, for a heap without a thread):
+  Block* free;                        // blocks given back, last in first out
+  std::uint32_t free_count;           // length of `free`
+  std::uint32_t carved_count;         // blocks [0, carved_count) have been handed out at least once
+  std::uint32_t next;                 // neighbours in the list: slice + 1, 0 for none
+  std::uint32_t previous;
+  SlabList list;
+  // Fixed while the slab exists:
+  SliceKind kind;
+  std::uint8_t size_class;
+  std::uint8_t head_offset;           // of an inner slice: slices back to the first
+  std::uint32_t capacity;             // blocks
+  std::uint32_t block_bytes;
+  std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
+  // Any thread:
+  RemoteList<> remote;
+  std::atomic<Heap*> heap;            // changes only while `remote` is kOwned, under the pool's lock
+};
+static_assert(sizeof(Slab) == kCacheLineBytes, "one line a slice");
+static_assert(offsetof(Slab, remote) == 40);
+
+}  // namespace osmem

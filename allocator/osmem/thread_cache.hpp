@@ -1,0 +1,104 @@
+// What malloc and free touch when all goes well: the thread's list heads, and the two paths themselves.
+//
+// malloc pops from a list head in TLS. An empty head leads to the slow path by itself, so there is no test for "is this
+// thread initialised". free looks up the slice of the block in two tables; if the thread owns it, the block goes onto the
+// class's list of freed blocks in the thread's heap and a budget is counted down. The two lists are swapped by the slow
+// path when the first is empty, so their lengths are known without counting in malloc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/lock.hpp"
+#include "allocator/osmem/region.hpp"
+#include "allocator/osmem/size_classes.hpp"
+
+namespace osmem {
+
+struct RemoteCache;
+
+// The thread's place for one size class. Owner thread only (or holder of the pool's lock for a heap without a thread).
+struct alignas(kCacheLineBytes) Bin {
+  Block* freed;             // blocks this thread freed, last in first out
+  std::int32_t budget;      // frees left until the slow path looks
+  std::int32_t limit;       // length that `freed` may reach; 0: each free goes straight to its slab
+  Block* head;              // as ThreadCache::heads, for the classes that have none there
+  std::uint32_t partial;    // slabs with free blocks: slice + 1 of the first, 0 for none
+  std::uint32_t full;       // parked slabs, likewise
+  std::uint32_t carving;    // the slab that has blocks never handed out; slice + 1
+  std::uint32_t partial_count;
+  std::uint32_t used_slabs;    // slabs of this class in this heap
+  std::uint16_t batch;      // blocks a refill takes
+  std::uint8_t size_class;
+  std::uint8_t flushes;     // of `freed` since blocks were last taken
+};
+static_assert(sizeof(Bin) == kCacheLineBytes);
+
+enum class ThreadState : std::uint8_t {
+  kNew = 0,     // nothing set up yet
+  kActive = 1,
+  kExited = 2,  // its destructors have run: served by the shared heap from here on
+};
+
+struct ThreadCache {
+  Block* heads[kThreadCacheClasses];  // [0] is always empty
+  Heap* heap;                         // null until the first malloc
+  RemoteCache* remote;                // null until the first free of another thread's block
+  ThreadState state;
+};
+static_assert(sizeof(ThreadCache) <= 448, "static TLS is scarce: a library loaded late has to fit");
+
+extern constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec")));
+
+// The slow paths; see thread_heap.cpp and osmem.cpp. They keep errno unless they fail.
+[[gnu::noinline]] void* malloc_slow(std::size_t size);
+[[gnu::noinline]] void free_slow(void* ptr);
+[[gnu::noinline]] void free_overflow(Bin* bin);
+
+inline void* pop(std::size_t index) {
+  Block* block = t_cache.heads[index];
+  if (block == nullptr) [[unlikely]] return nullptr;
+  t_cache.heads[index] = block->next;
+  return block;
+}
+
+// Sizes near SIZE_MAX wrap to index 0, which is empty, and the slow path sees the size itself.
+[[gnu::always_inline]] inline void* fast_malloc(std::size_t size) {
+  const std::size_t index = (size + 15) >> 4;
+  if (index <= kLinearClasses) [[likely]] {
+    Block* block = t_cache.heads[index];
+    if (block != nullptr) [[likely]] {
+      t_cache.heads[index] = block->next;
+      return block;
+    }
+  }
+  return malloc_slow(size);
+}
+
+// Whether the calling thread owns the slice.
+[[gnu::always_inline]] inline bool owns(std::uintptr_t owner) {
+#if defined(__x86_64__)
+  bool mine;
+  asm("cmp %%fs:0, %1" : "=@cce"(mine) : "r"(owner));
+  return mine;
+#else
+  return owner == thread_pointer();
+#endif
+}
+
+[[gnu::always_inline]] inline void fast_free(void* ptr) {
+  const std::size_t slice = g_region.slice_of(ptr);
+  // Relaxed, both: who owns the slice of a live block is either this thread, which wrote it, or is not.
+  if (slice < g_region.slice_count.load(std::memory_order_relaxed) &&
+      owns(g_region.owner(slice).load(std::memory_order_relaxed))) [[likely]] {
+    Bin* bin = g_region.bin(slice);
+    auto* block = static_cast<Block*>(ptr);
+    block->next = bin->freed;
+    bin->freed = block;
+    if (--bin->budget < 0) [[unlikely]] free_overflow(bin);
+    return;
+  }
+  free_slow(ptr);
+}
+
+}  // namespace osmem

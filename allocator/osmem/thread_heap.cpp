@@ -1,0 +1,377 @@
+#include "allocator/osmem/thread_heap.hpp"
+
+#include <algorithm>
+
+#include "allocator/osmem/check.hpp"
+#include "allocator/osmem/heap_pool.hpp"
+
+namespace osmem {
+namespace {
+
+// Blocks that a thread keeps of a class: limits on their bytes and on their number.
+constexpr std::uint32_t kFreedBytes = 8192;
+constexpr std::uint32_t kMaxFreed = 64;
+constexpr std::uint32_t kMinFreed = 2;
+constexpr std::uint32_t kBatchBytes = 4096;
+constexpr std::uint32_t kMaxBatch = 64;
+
+// Carving touches fresh memory, so a step is at most a page, or one block.
+constexpr std::uint32_t kCarveBytes = 4096;
+
+Block* block_named(const Slab* slab, std::uint32_t name) {
+  return reinterpret_cast<Block*>(g_region.slice_start(g_region.index_of(slab)) +
+                                  (std::uintptr_t{name} - 1) * 16);
+}
+
+void splice(Slab* slab, RemoteList<>::Chain chain) {
+  if (chain.count == 0) return;
+  Block* first = block_named(slab, chain.head);
+  if (slab->free != nullptr) {
+    Block* last = first;
+    while (last->next != nullptr) last = last->next;
+    last->next = slab->free;
+  }
+  slab->free = first;
+  slab->free_count += chain.count;
+}
+
+}  // namespace
+
+void Heap::initialise() {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    Bin& bin = bins[c];
+    bin.size_class = static_cast<std::uint8_t>(c);
+    bin.limit = static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[c], kMinFreed, kMaxFreed));
+    bin.budget = bin.limit;
+    bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 1U, kMaxBatch));
+  }
+  pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
+}
+
+void Heap::link(Bin& bin, Slab* slab, SlabList list) {
+  std::uint32_t& head = list == SlabList::kPartial ? bin.partial : bin.full;
+  if (list == SlabList::kPartial) ++bin.partial_count;
+  slab->list = list;
+  slab->previous = 0;
+  slab->next = head;
+  if (head != 0) slab_numbered(head)->previous = number_of(slab);
+  head = number_of(slab);
+}
+
+void Heap::unlink(Bin& bin, Slab* slab) {
+  if (slab->list == SlabList::kNone) return;
+  std::uint32_t& head = slab->list == SlabList::kPartial ? bin.partial : bin.full;
+  if (slab->list == SlabList::kPartial) --bin.partial_count;
+  if (slab->previous != 0) {
+    slab_numbered(slab->previous)->next = slab->next;
+  } else {
+    head = slab->next;
+  }
+  if (slab->next != 0) slab_numbered(slab->next)->previous = slab->previous;
+  slab->list = SlabList::kNone;
+}
+
+// Takes up to `want` blocks from the first partial slab. False: the class has no free block in its slabs.
+bool Heap::take_free(Bin& bin, std::uint32_t want, BlockChain& chain) {
+  if (bin.partial == 0) return false;
+  Slab* slab = slab_numbered(bin.partial);
+  Block* first = slab->free;
+  Block* last = first;
+  std::uint32_t taken = 1;
+  if (slab->free_count <= want) {
+    taken = slab->free_count;
+    // The tail is needed only to append to a chain that has blocks already, or to be appended to.
+    for (std::uint32_t i = 1; i < taken; ++i) last = last->next;
+    slab->free = nullptr;
+  } else {
+    for (; taken < want; ++taken) last = last->next;
+    slab->free = last->next;
+  }
+  slab->free_count -= taken;
+  chain.append(first, last, taken);
+  if (slab->free_count == 0) exhausted(bin, slab);
+  return true;
+}
+
+// The slab's free list has run out: the remote chain refills it, or it leaves the list of partial slabs.
+void Heap::exhausted(Bin& bin, Slab* slab) {
+  bool refilled = take_remote(slab);
+  if (!refilled && bin.carving != number_of(slab)) {
+    unlink(bin, slab);
+    if (slab->remote.park()) {
+      link(bin, slab, SlabList::kFull);
+    } else {
+      refilled = take_remote(slab);  // blocks came in since the first look
+    }
+  } else if (!refilled) {
+    unlink(bin, slab);
+  }
+  if (refilled && slab->list == SlabList::kNone) link(bin, slab, SlabList::kPartial);
+  if (bin.partial_count > 1) prefer_fullest(bin);
+}
+
+// Of the first few partial slabs, the one with the fewest free blocks comes first: the others get a chance to empty.
+void Heap::prefer_fullest(Bin& bin) {
+  constexpr int kLooks = 4;
+  Slab* best = slab_numbered(bin.partial);
+  Slab* slab = best;
+  for (int i = 1; i < kLooks && slab->next != 0; ++i) {
+    slab = slab_numbered(slab->next);
+    if (slab->free_count < best->free_count) best = slab;
+  }
+  if (number_of(best) == bin.partial) return;
+  unlink(bin, best);
+  link(bin, best, SlabList::kPartial);
+}
+
+// Moves the blocks that other threads freed to the slab's free list. Does not touch the lists of slabs.
+bool Heap::take_remote(Slab* slab) {
+  if (slab->remote.count() == 0) return false;
+  splice(slab, slab->remote.take_keeping_state());
+  return true;
+}
+
+// Cuts up to `want` fresh blocks, a page's worth at most. The slab leaves the bin's `carving` place when none are left.
+std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
+  const std::uint32_t bytes = slab->block_bytes;
+  const std::uint32_t step = std::max(1U, kCarveBytes / bytes);
+  const std::uint32_t count = std::min({want, step, slab->capacity - slab->carved_count});
+  const std::uintptr_t first =
+      g_region.slice_start(g_region.index_of(slab)) + std::uintptr_t{slab->carved_count} * bytes;
+  auto* last = reinterpret_cast<Block*>(first);
+  for (std::uint32_t i = 1; i < count; ++i) {
+    auto* next = reinterpret_cast<Block*>(first + std::uintptr_t{i} * bytes);
+    last->next = next;
+    last = next;
+  }
+  slab->carved_count += count;
+  chain.append(reinterpret_cast<Block*>(first), last, count);
+  return count;
+}
+
+BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want) {
+  Bin& bin = bins[size_class];
+  BlockChain chain;
+  while (chain.count < want) {
+    if (take_free(bin, want - chain.count, chain)) continue;
+    if (chain.count == 0) drain_notified();
+    if (bin.partial != 0) continue;
+    if (bin.carving == 0) {
+      if (chain.count != 0 || !add_slab(bin)) break;
+      continue;
+    }
+    Slab* slab = slab_numbered(bin.carving);
+    if (take_remote(slab)) {
+      link(bin, slab, SlabList::kPartial);
+      continue;
+    }
+    carve(slab, want - chain.count, chain);
+    if (slab->carved_count == slab->capacity) {
+      bin.carving = 0;
+      exhausted(bin, slab);
+    }
+    break;  // one step of fresh memory at a time
+  }
+  if (chain.tail != nullptr) chain.tail->next = nullptr;
+  return chain;
+}
+
+// More room for the class. The slab is then the bin's carving slab, or in its partial list.
+bool Heap::add_slab(Bin& bin) {
+  if (take_from_pool(*this, bin.size_class)) return true;
+  if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
+  const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
+  const PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
+  if (!run.found) return false;
+  start_slab(bin, run.first_page / kPagesPerSlice);
+  return true;
+}
+
+bool Heap::take_empty_slab(Bin& bin) {
+  if (empty_count == 0) return false;
+  start_slab(bin, empty_slabs[--empty_count]);
+  return true;
+}
+
+void Heap::start_slab(Bin& bin, std::uint32_t slice) {
+  const std::uint32_t c = bin.size_class;
+  Slab& slab = g_region.slabs[slice];
+  slab.free = nullptr;
+  slab.free_count = 0;
+  slab.carved_count = 0;
+  slab.list = SlabList::kNone;
+  slab.kind = SliceKind::kSlab;
+  slab.size_class = static_cast<std::uint8_t>(c);
+  slab.head_offset = 0;
+  slab.capacity = slab_capacity(c);
+  slab.block_bytes = kClassBytes[c];
+  slab.remote.reset();
+  slab.heap.store(this, std::memory_order_relaxed);  // relaxed: nobody has a block of it yet
+  for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
+    if (i != 0) {
+      g_region.slabs[slice + i].kind = SliceKind::kInner;
+      g_region.slabs[slice + i].head_offset = static_cast<std::uint8_t>(i);
+      g_region.slabs[slice + i].size_class = static_cast<std::uint8_t>(c);
+    }
+    g_region.bin(slice + i) = &bin;
+    g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as above
+  }
+  bin.carving = slice + 1;
+  ++bin.used_slabs;
+}
+
+// All its blocks are back and none is on its way: the run goes to the heap's cache or home.
+void Heap::release_slab(Bin& bin, Slab* slab) {
+  unlink(bin, slab);
+  if (bin.carving == number_of(slab)) bin.carving = 0;
+  --bin.used_slabs;
+  const std::uint32_t slice = g_region.index_of(slab);
+  const std::uint32_t slices = slab_slices(slab->size_class);
+  for (std::uint32_t i = 0; i < slices; ++i) {
+    // Relaxed: no live block is left in these slices.
+    g_region.owner(slice + i).store(0, std::memory_order_relaxed);
+    g_region.slabs[slice + i].kind = SliceKind::kNone;
+    g_region.slabs[slice + i].head_offset = 0;
+  }
+  slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
+    empty_slabs[empty_count++] = slice;
+    return;
+  }
+  g_page_heap.free(slice * kPagesPerSlice);
+}
+
+void Heap::release_empty() {
+  while (empty_count != 0) g_page_heap.free(empty_slabs[--empty_count] * kPagesPerSlice);
+}
+
+void Heap::give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count) {
+  Bin& bin = bins[slab->size_class];
+  tail->next = slab->free;
+  slab->free = head;
+  slab->free_count += count;
+  if (slab->free_count == slab->carved_count) {
+    // A notified slab is still expected by the notify stack; drain_notified() releases it.
+    if (slab->list != SlabList::kFull || slab->remote.unpark()) release_slab(bin, slab);
+    return;
+  }
+  if (slab->list == SlabList::kPartial) return;
+  if (slab->list == SlabList::kFull) {
+    if (!slab->remote.unpark()) return;
+    unlink(bin, slab);
+  }
+  link(bin, slab, SlabList::kPartial);
+}
+
+void Heap::give_back_list(Block* list) {
+  while (list != nullptr) {
+    Slab* slab = slab_of_slice(g_region.slice_of(list));
+    Block* tail = list;
+    std::uint32_t count = 1;
+    Block* next = tail->next;
+    // Blocks freed one after the other often lie in the same slab.
+    while (next != nullptr && slab_of_slice(g_region.slice_of(next)) == slab) {
+      tail = next;
+      next = next->next;
+      ++count;
+    }
+    give_back(slab, list, tail, count);
+    list = next;
+  }
+}
+
+void Heap::drain_notified() {
+  for (std::uint32_t number = notified.take_all(); number != 0;) {
+    Slab* slab = slab_numbered(number);
+    number = slab->notify_next;
+    Bin& bin = bins[slab->size_class];
+    unlink(bin, slab);
+    splice(slab, slab->remote.take());  // the word says kOwned again: from here on nobody notifies
+    if (slab->free_count == slab->carved_count) {
+      release_slab(bin, slab);
+    } else {
+      link(bin, slab, SlabList::kPartial);
+    }
+  }
+}
+
+void Heap::collect_slab(Slab* slab) {
+  // A parked slab has nothing to collect, or is on its way here by the notify stack.
+  if (slab->list == SlabList::kFull || !take_remote(slab)) return;
+  Bin& bin = bins[slab->size_class];
+  if (slab->free_count == slab->carved_count) {
+    release_slab(bin, slab);
+  } else if (slab->list == SlabList::kNone) {
+    link(bin, slab, SlabList::kPartial);
+  }
+}
+
+void Heap::collect_remote() {
+  drain_notified();
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    for (std::uint32_t number = bins[c].partial; number != 0;) {
+      Slab* slab = slab_numbered(number);
+      number = slab->next;
+      collect_slab(slab);
+    }
+    if (bins[c].carving != 0) collect_slab(slab_numbered(bins[c].carving));
+  }
+}
+
+template <typename Visit>
+void Heap::for_each_slab(Visit visit) {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    const Bin& bin = bins[c];
+    for (std::uint32_t n = bin.partial; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    for (std::uint32_t n = bin.full; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    if (bin.carving != 0 && slab_numbered(bin.carving)->list == SlabList::kNone) {
+      visit(slab_numbered(bin.carving));
+    }
+  }
+}
+
+void Heap::set_owner(std::uintptr_t thread) {
+  owner = thread;
+  for_each_slab([thread](Slab* slab) {
+    const std::uint32_t slice = g_region.index_of(slab);
+    for (std::uint32_t i = 0; i < slab_slices(slab->size_class); ++i) {
+      // Relaxed: only the thread named may act on it, and that is the one that writes it or has the pool's lock.
+      g_region.owner(slice + i).store(thread, std::memory_order_relaxed);
+    }
+  });
+}
+
+void Heap::adopt(Heap& from, Slab* slab) {
+  const std::uint32_t c = slab->size_class;
+  const bool was_carving = from.bins[c].carving == number_of(slab);
+  const bool was_partial = slab->list == SlabList::kPartial;
+  if (was_carving) from.bins[c].carving = 0;
+  from.unlink(from.bins[c], slab);
+  --from.bins[c].used_slabs;
+  ++bins[c].used_slabs;
+  slab->heap.store(this, std::memory_order_relaxed);  // relaxed: read by notifiers of parked slabs and under the lock
+  const std::uint32_t slice = g_region.index_of(slab);
+  for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
+    g_region.bin(slice + i) = &bins[c];
+    g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as in set_owner()
+  }
+  if (was_carving) bins[c].carving = number_of(slab);
+  if (was_partial) link(bins[c], slab, SlabList::kPartial);
+}
+
+void Heap::check_invariants() {
+  for_each_slab([this](Slab* slab) {
+    check(slab->heap.load(std::memory_order_relaxed) == this, "thread heap: a slab names another heap");
+    check(slab->free_count + slab->remote.count() <= slab->carved_count, "thread heap: too many free blocks");
+    check(slab->carved_count <= slab->capacity, "thread heap: more blocks than fit");
+    check((slab->list == SlabList::kPartial) == (slab->free_count != 0) || slab->list == SlabList::kFull,
+          "thread heap: a slab is in the wrong list");
+    std::uint32_t length = 0;
+    for (const Block* block = slab->free; block != nullptr && length <= slab->free_count; block = block->next) {
+      ++length;
+    }
+    check(length == slab->free_count, "thread heap: a free list is miscounted");
+  });
+}
+
+}  // namespace osmem

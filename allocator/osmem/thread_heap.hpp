@@ -1,0 +1,111 @@
+// L3: a thread's heap: for each size class the slabs it allocates from.
+//
+// A heap belongs to one thread, or to none (`pooled`: then to the holder of the pool's lock). Lists of slabs per class:
+//   partial   free blocks to take; the first is taken from
+//   full      nothing to take; parked, comes back by a local free or by the notify stack
+//   carving   at most one slab with blocks never handed out; it may be in `partial`, too
+// Refill, in this order: the first partial slab, slabs that came back by the notify stack, the carving slab's remote
+// chain, carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/region.hpp"
+#include "allocator/osmem/remote_free.hpp"
+#include "allocator/osmem/slab.hpp"
+#include "allocator/osmem/thread_cache.hpp"
+
+namespace osmem {
+
+// Blocks on their way into a list.
+struct BlockChain {
+  Block* head = nullptr;
+  Block* tail = nullptr;
+  std::uint32_t count = 0;
+
+  void append(Block* first, Block* last, std::uint32_t n) {
+    if (head == nullptr) {
+      head = first;
+    } else {
+      tail->next = first;
+    }
+    tail = last;
+    count += n;
+  }
+};
+
+struct Heap {
+  Bin bins[kClassCount];
+  // Owner thread:
+  std::uintptr_t owner;            // thread pointer; 0 without a thread
+  std::uint32_t refills;           // counts down to the next look at the clock
+  std::uint32_t empty_count;
+  std::uint32_t empty_slabs[4];    // slices of empty one-slice slabs, kept for the next need
+  std::uint64_t last_tick_ms;
+  Heap* next_pooled;               // pool's lock
+  Heap* next_heap;                 // in the list of all heaps; fixed once there
+  // Any thread:
+  alignas(kCacheLineBytes) NotifyStack<> notified;
+  std::atomic<bool> pooled;
+
+  // Zeroed memory becomes a heap without a thread.
+  void initialise();
+
+  // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory.
+  BlockChain gather(std::uint32_t size_class, std::uint32_t want);
+
+  // Takes back `count` blocks of one slab of this heap.
+  void give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count);
+
+  // Sends the blocks of a list of this class back to their slabs.
+  void give_back_list(Block* list);
+
+  // Slabs that other threads gave blocks back to while they were parked.
+  void drain_notified();
+
+  // Takes the blocks that other threads freed into partial and carving slabs.
+  void collect_remote();
+
+  // The same for one slab of this heap, wherever it is.
+  void collect_slab(Slab* slab);
+
+  // Gives the cached empty slabs back to the page heap.
+  void release_empty();
+
+  // The slab changes hands: from a pooled heap to this one. Pool's lock held.
+  void adopt(Heap& from, Slab* slab);
+
+  // Owner entries of all its slabs.
+  void set_owner(std::uintptr_t thread);
+
+  // Aborts if lists and counts disagree. For tests, on the owner's thread.
+  void check_invariants();
+
+ private:
+  bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
+  bool take_remote(Slab* slab);
+  std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
+  bool add_slab(Bin& bin);
+  bool take_empty_slab(Bin& bin);
+  void start_slab(Bin& bin, std::uint32_t slice);
+  void release_slab(Bin& bin, Slab* slab);
+  void exhausted(Bin& bin, Slab* slab);
+  void link(Bin& bin, Slab* slab, SlabList list);
+  void unlink(Bin& bin, Slab* slab);
+  void prefer_fullest(Bin& bin);
+  template <typename Visit>
+  void for_each_slab(Visit visit);
+};
+
+inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
+inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }
+
+// The slab that holds the slice; valid for slices of slabs only.
+inline Slab* slab_of_slice(std::size_t slice) {
+  Slab* slab = &g_region.slabs[slice];
+  return slab - slab->head_offset;
+}
+
+}  // namespace osmem
