@@ -100,6 +100,9 @@ INTERPOSE_EXPORT void free_aligned_sized(void* block, size_t alignment, size_t s
   Core::free_aligned_sized(block, alignment, size);
 }
 
+// Where a core's header brings <stdlib.h> in, the targets have attributes of the C library's that the aliases lack.
+#pragma GCC diagnostic ignored "-Wmissing-attributes"
+
 INTERPOSE_ALIAS(free) void cfree(void* block) noexcept;
 
 #ifndef INTERPOSE_WITHOUT_C_LIBRARY_ALIASES

@@ -147,7 +147,7 @@ void recover_pool_after_fork() {
   // Relaxed, all: one thread is left.
   g_active_count.store(t_cache.heap != nullptr ? 1 : 0, std::memory_order_relaxed);
   if (!others) return;
-  const std::size_t slices = g_region.slice_count.load(std::memory_order_relaxed);
+  const std::size_t slices = g_slice_count.load(std::memory_order_relaxed);
   for (std::size_t slice = 0; slice < slices; ++slice) {
     std::atomic<std::uintptr_t>& owner = g_region.owner(slice);
     const std::uintptr_t thread = owner.load(std::memory_order_relaxed);

@@ -61,7 +61,11 @@ struct os_stats {
   size_t remote_pending_bytes; /* freed by other threads, not yet taken back by the owner */
   size_t thread_count;      /* threads that have a heap now */
 };
+/* The C idiom of a function named as the struct that it fills; C++ compilers may warn of it under -Wshadow. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 bool os_stats(struct os_stats* out) OSMEM_NOEXCEPT;
+#pragma GCC diagnostic pop
 
 /* Gives free memory back to the system at once, keeping up to `keep_bytes` of it; returns bytes given back. */
 size_t os_trim(size_t keep_bytes) OSMEM_NOEXCEPT;

@@ -6,6 +6,9 @@
 
 namespace osmem {
 
+constinit std::uintptr_t g_heap_base = 0;
+constinit std::atomic<std::size_t> g_slice_count{0};
+alignas(kCacheLineBytes) constinit std::byte* g_owners = nullptr;
 constinit Region g_region;
 constinit PageHeap g_page_heap;
 
@@ -48,20 +51,20 @@ struct Table {
 
 // Makes the tables usable for slices [0, slices).
 bool extend_tables(std::size_t slices) {
-  const std::size_t from = g_region.slice_count.load(std::memory_order_relaxed);  // relaxed: we are the writer
+  const std::size_t from = g_slice_count.load(std::memory_order_relaxed);  // relaxed: we are the writer
   if (slices <= from) return true;
   if (slices > g_region.max_slices) return false;
   const std::size_t from_chunks = (from + kSlicesPerChunk - 1) / kSlicesPerChunk;
   const std::size_t to_chunks = (slices + kSlicesPerChunk - 1) / kSlicesPerChunk;
-  if (!Table{g_region.owners, sizeof(std::uintptr_t)}.extend(from, slices) ||
-      !Table{g_region.owners + kBinTableOffset, sizeof(Bin*)}.extend(from, slices) ||
+  if (!Table{g_owners, sizeof(std::uintptr_t)}.extend(from, slices) ||
+      !Table{g_owners + kBinTableOffset, sizeof(Bin*)}.extend(from, slices) ||
       !Table{reinterpret_cast<std::byte*>(g_region.slabs), sizeof(Slab)}.extend(from, slices) ||
       !Table{reinterpret_cast<std::byte*>(g_region.chunks), sizeof(Chunk)}.extend(from_chunks,
                                                                                  to_chunks)) {
     return false;
   }
   // Relaxed: a reader has a block from one of the slices, and how it got the block orders it after this.
-  g_region.slice_count.store(slices, std::memory_order_relaxed);
+  g_slice_count.store(slices, std::memory_order_relaxed);
   return true;
 }
 
@@ -74,12 +77,12 @@ PageRange grow_region(std::uint32_t min_pages) {
   if (bytes > left && wanted <= left) bytes = wanted;
   if (bytes > left) {
     const std::size_t more = round_up(bytes - left, kChunkBytes);
-    if (!os::reserve_at(reinterpret_cast<void*>(g_region.base + g_region.reserved_bytes), more)) return {};
+    if (!os::reserve_at(reinterpret_cast<void*>(g_heap_base + g_region.reserved_bytes), more)) return {};
     g_region.reserved_bytes += more;
   }
   const std::size_t first = g_region.committed_bytes;
   if (!extend_tables((first + bytes) >> kSliceShift)) return {};
-  if (!os::commit(reinterpret_cast<void*>(g_region.base + first), bytes)) return {};
+  if (!os::commit(reinterpret_cast<void*>(g_heap_base + first), bytes)) return {};
   g_region.committed_bytes += bytes;
   return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(bytes >> kPageShift)};
 }
@@ -89,14 +92,14 @@ PageRange grow_break(std::uint32_t min_pages) {
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
   const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
-  if (end == 0 || end < g_region.base + g_region.reserved_bytes) return {};
+  if (end == 0 || end < g_heap_base + g_region.reserved_bytes) return {};
   const std::size_t gap = round_up(end, kSliceBytes) - end;
   const auto start = reinterpret_cast<std::uintptr_t>(os::extend_break(gap + bytes));
   if (start == 0) return {};
   // Another caller of sbrk may have come between the two calls.
   const std::uintptr_t aligned = round_up(start, kSliceBytes);
   bytes = (start + gap + bytes - aligned) & ~(kSliceBytes - 1);
-  const std::size_t first = aligned - g_region.base;
+  const std::size_t first = aligned - g_heap_base;
   if (bytes < wanted || !extend_tables((first + bytes) >> kSliceShift)) {
     errno = ENOMEM;
     return {};
@@ -125,8 +128,8 @@ constexpr PageSource kSource = {grow_heap, purge_pages};
 // them stays free for others.
 bool reserve_fast_tables(std::size_t bytes) {
   if (bytes == kOwnerTableBytes) {
-    g_region.owners = static_cast<std::byte*>(os::reserve(2 * bytes, os::page_bytes()));
-    return g_region.owners != nullptr;
+    g_owners = static_cast<std::byte*>(os::reserve(2 * bytes, os::page_bytes()));
+    return g_owners != nullptr;
   }
   constexpr int kPlaces = 8;
   std::byte* kept[kPlaces] = {};
@@ -134,7 +137,7 @@ bool reserve_fast_tables(std::size_t bytes) {
     place = static_cast<std::byte*>(os::reserve(bytes, os::page_bytes()));
     if (place == nullptr) break;
     if (os::reserve_at(place - kBinTableOffset, bytes)) {
-      g_region.owners = place - kBinTableOffset;
+      g_owners = place - kBinTableOffset;
       place = nullptr;
       break;
     }
@@ -142,7 +145,7 @@ bool reserve_fast_tables(std::size_t bytes) {
   for (std::byte* place : kept) {
     if (place != nullptr) os::unmap(place, bytes);
   }
-  return g_region.owners != nullptr;
+  return g_owners != nullptr;
 }
 
 bool reserve_tables(std::size_t slices) {
@@ -174,7 +177,7 @@ bool reserve_all(std::size_t bytes) {
     os::unmap(heap, bytes);
     return false;
   }
-  g_region.base = reinterpret_cast<std::uintptr_t>(heap);
+  g_heap_base = reinterpret_cast<std::uintptr_t>(heap);
   g_region.reserved_bytes = bytes;
   return true;
 }
@@ -186,7 +189,7 @@ bool start_region(HeapBackEnd back_end) {
   if (back_end == HeapBackEnd::kBreak) {
     const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
     if (end == 0) return false;
-    g_region.base = end & ~(kChunkBytes - 1);
+    g_heap_base = end & ~(kChunkBytes - 1);
   }
   std::size_t bytes = kMaxRegionBytes;
   while (!reserve_all(bytes)) {

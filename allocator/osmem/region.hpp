@@ -27,47 +27,48 @@ struct Bin;
 inline constexpr std::size_t kOwnerTableBytes = std::size_t{kMaxSlices} * sizeof(std::uintptr_t);
 inline constexpr std::size_t kBinTableOffset = kOwnerTableBytes;
 
-struct alignas(kCacheLineBytes) Region {
-  std::uintptr_t base = 0;
-  std::atomic<std::size_t> slice_count{0};  // slices whose tables may be read
-  std::byte* owners = nullptr;              // of std::atomic<std::uintptr_t>, then at kBinTableOffset of Bin*
+// What every free reads, on one cache line; variables of their own, so that each is one operand of an instruction.
+[[gnu::visibility("hidden")]] extern constinit std::uintptr_t g_heap_base;
+[[gnu::visibility("hidden")]] extern constinit std::atomic<std::size_t> g_slice_count;  // slices whose tables may be read
+[[gnu::visibility("hidden")]] extern constinit std::byte* g_owners;  // of std::atomic<std::uintptr_t>, then at kBinTableOffset of Bin*
+
+struct Region {
   Slab* slabs = nullptr;
   Chunk* chunks = nullptr;
-  // Cold:
   std::size_t reserved_bytes = 0;
   std::size_t committed_bytes = 0;          // of [base, base + reserved_bytes)
   std::size_t max_slices = 0;               // what the tables have room for
   std::size_t metadata_bytes = 0;           // of the tables, usable
 
   [[nodiscard]] std::atomic<std::uintptr_t>& owner(std::size_t slice) const {
-    return reinterpret_cast<std::atomic<std::uintptr_t>*>(owners)[slice];
+    return reinterpret_cast<std::atomic<std::uintptr_t>*>(g_owners)[slice];
   }
   [[nodiscard]] Bin*& bin(std::size_t slice) const {
-    return reinterpret_cast<Bin**>(owners + kBinTableOffset)[slice];
+    return reinterpret_cast<Bin**>(g_owners)[slice + kBinTableOffset / sizeof(Bin*)];
   }
   [[nodiscard]] std::size_t slice_of(const void* pointer) const {
-    return (reinterpret_cast<std::uintptr_t>(pointer) - base) >> kSliceShift;
+    return (reinterpret_cast<std::uintptr_t>(pointer) - g_heap_base) >> kSliceShift;
   }
   // Relaxed: whoever asks about a block learnt of it after its slice was counted.
   [[nodiscard]] bool contains(std::size_t slice) const {
-    return slice < slice_count.load(std::memory_order_relaxed);
+    return slice < g_slice_count.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uintptr_t slice_start(std::size_t slice) const {
-    return base + (slice << kSliceShift);
+    return g_heap_base + (slice << kSliceShift);
   }
   [[nodiscard]] void* page_start(std::size_t page) const {
-    return reinterpret_cast<void*>(base + (page << kPageShift));
+    return reinterpret_cast<void*>(g_heap_base + (page << kPageShift));
   }
   [[nodiscard]] std::uint32_t page_of(const void* pointer) const {
-    return static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(pointer) - base) >> kPageShift);
+    return static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(pointer) - g_heap_base) >> kPageShift);
   }
   [[nodiscard]] std::uint32_t index_of(const Slab* slab) const {
     return static_cast<std::uint32_t>(slab - slabs);
   }
 };
 
-extern constinit Region g_region;
-extern constinit PageHeap g_page_heap;
+[[gnu::visibility("hidden")]] extern constinit Region g_region;
+[[gnu::visibility("hidden")]] extern constinit PageHeap g_page_heap;
 
 enum class HeapBackEnd { kRegion, kBreak };
 

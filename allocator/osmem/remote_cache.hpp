@@ -27,6 +27,7 @@ struct RemoteCache {
 
   Chain chains[kSets][kWays];
   std::uint32_t pending_bytes;
+  std::uint32_t ticks;        // frees until the next look at the clock
   RemoteCache* next_pooled;  // while no thread has it
 
   // Takes a block of a slab that another thread owns.

@@ -48,7 +48,7 @@ struct ThreadCache {
 };
 static_assert(sizeof(ThreadCache) <= 448, "static TLS is scarce: a library loaded late has to fit");
 
-extern constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec")));
+[[gnu::visibility("hidden")]] extern constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec")));
 
 // The slow paths; see thread_heap.cpp and osmem.cpp. They keep errno unless they fail.
 [[gnu::noinline]] void* malloc_slow(std::size_t size);
@@ -75,22 +75,29 @@ inline void* pop(std::size_t index) {
   return malloc_slow(size);
 }
 
-// Whether the calling thread owns the slice.
-[[gnu::always_inline]] inline bool owns(std::uintptr_t owner) {
+// Whether the slice lies in the heap and belongs to the calling thread. Plain reads of two words that are written
+// atomically: who owns the slice of a live block is either this thread, which wrote it, or is not. In assembly, because
+// compilers do not make an atomic load an operand of the comparison.
+[[gnu::always_inline]] inline bool owns(std::size_t slice) {
 #if defined(__x86_64__)
+  bool inside;
+  asm("cmp %2, %1" : "=@ccb"(inside) : "r"(slice), "m"(g_slice_count));
+  if (!inside) [[unlikely]] return false;
   bool mine;
-  asm("cmp %%fs:0, %1" : "=@cce"(mine) : "r"(owner));
+  std::uintptr_t self;
+  asm("mov %%fs:0, %1\n\tcmp %2, %1" : "=@cce"(mine), "=&r"(self) : "m"(g_region.owner(slice)));
   return mine;
 #else
-  return owner == thread_pointer();
+  // Relaxed, both: as above.
+  return slice < g_slice_count.load(std::memory_order_relaxed) &&
+         g_region.owner(slice).load(std::memory_order_relaxed) == thread_pointer();
 #endif
 }
 
 [[gnu::always_inline]] inline void fast_free(void* ptr) {
-  const std::size_t slice = g_region.slice_of(ptr);
-  // Relaxed, both: who owns the slice of a live block is either this thread, which wrote it, or is not.
-  if (slice < g_region.slice_count.load(std::memory_order_relaxed) &&
-      owns(g_region.owner(slice).load(std::memory_order_relaxed))) [[likely]] {
+  std::size_t slice = g_region.slice_of(ptr);
+  if (owns(slice)) [[likely]] {
+    asm("" : "+r"(slice));  // or the compiler computes 8 * slice once more, in an instruction of its own
     Bin* bin = g_region.bin(slice);
     auto* block = static_cast<Block*>(ptr);
     block->next = bin->freed;

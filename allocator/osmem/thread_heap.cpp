@@ -37,11 +37,15 @@ void splice(Slab* slab, RemoteList<>::Chain chain) {
 
 }  // namespace
 
+std::int32_t freed_limit(std::uint32_t size_class) {
+  return static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
+}
+
 void Heap::initialise() {
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     Bin& bin = bins[c];
     bin.size_class = static_cast<std::uint8_t>(c);
-    bin.limit = static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[c], kMinFreed, kMaxFreed));
+    bin.limit = freed_limit(c);
     bin.budget = bin.limit;
     bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 1U, kMaxBatch));
   }

@@ -40,7 +40,7 @@ struct Heap {
   Bin bins[kClassCount];
   // Owner thread:
   std::uintptr_t owner;            // thread pointer; 0 without a thread
-  std::uint32_t refills;           // counts down to the next look at the clock
+  std::uint32_t refills;           // slow-path entries until the next look at the clock
   std::uint32_t empty_count;
   std::uint32_t empty_slabs[4];    // slices of empty one-slice slabs, kept for the next need
   std::uint64_t last_tick_ms;
@@ -98,6 +98,9 @@ struct Heap {
   template <typename Visit>
   void for_each_slab(Visit visit);
 };
+
+// How many freed blocks of a class a thread keeps while it also allocates.
+std::int32_t freed_limit(std::uint32_t size_class);
 
 inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
 inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }

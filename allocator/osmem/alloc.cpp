@@ -1,0 +1,295 @@
+#include "allocator/osmem/alloc.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/interpose/foreign.hpp"
+#include "allocator/osmem/check.hpp"
+#include "allocator/osmem/heap_pool.hpp"
+#include "allocator/osmem/large.hpp"
+#include "allocator/osmem/os.hpp"
+#include "allocator/osmem/process.hpp"
+#include "allocator/osmem/remote_cache.hpp"
+
+// malloc_slow                          free_slow                       free_overflow
+//   swap in the freed blocks             run: page heap                  give the freed blocks to their slabs
+//   refill: Heap::gather                 slab of another thread:         (every free, while freeing goes on
+//   allocate_run: page heap                RemoteCache, send_home         without allocation)
+//   large::allocate: mmap                large::free, foreign free
+namespace osmem {
+namespace {
+
+// Slow-path entries between two looks at the clock.
+constexpr std::uint32_t kTicks = 16;
+
+void* out_of_memory() {
+  errno = ENOMEM;
+  return nullptr;
+}
+
+constexpr std::size_t pages_for(std::size_t bytes) { return (bytes + kPageBytes - 1) >> kPageShift; }
+
+void tick(Heap* heap) {
+  if (heap->refills-- != 0) return;
+  heap->refills = kTicks;
+  maintain();
+}
+
+// The calling thread's heap, made now if need be; null for a thread past its end, or without memory.
+Heap* thread_heap() {
+  if (t_cache.heap != nullptr) [[likely]] return t_cache.heap;
+  if (t_cache.state == ThreadState::kExited || !ensure_started()) return nullptr;
+  Heap* heap = acquire_heap();
+  if (heap == nullptr) return nullptr;
+  t_cache.heap = heap;
+  if (t_cache.state == ThreadState::kNew) watch_thread_end();
+  return heap;
+}
+
+Block*& head_of(Heap* heap, std::uint32_t size_class) {
+  return size_class < kThreadCacheClasses ? t_cache.heads[size_class] : heap->bins[size_class].head;
+}
+
+// The thread allocates again: freed blocks are worth keeping.
+void keep_freed_blocks(Bin& bin) {
+  bin.flushes = 0;
+  if (bin.limit != 0) return;
+  bin.limit = freed_limit(bin.size_class);
+  bin.budget = bin.limit;
+}
+
+void* refill(Heap* heap, std::uint32_t size_class) {
+  tick(heap);
+  Bin& bin = heap->bins[size_class];
+  keep_freed_blocks(bin);
+  const BlockChain chain = heap->gather(size_class, bin.batch);
+  if (chain.head == nullptr) return out_of_memory();
+  head_of(heap, size_class) = chain.head->next;
+  return chain.head;
+}
+
+void* allocate_small(std::uint32_t size_class) {
+  Heap* heap = thread_heap();
+  if (heap == nullptr) [[unlikely]] {
+    void* block = g_region.slabs == nullptr ? nullptr : shared_allocate(size_class);
+    return block == nullptr ? out_of_memory() : block;
+  }
+  Block*& head = head_of(heap, size_class);
+  if (Block* block = head; block != nullptr) {
+    head = block->next;
+    return block;
+  }
+  Bin& bin = heap->bins[size_class];
+  if (Block* block = bin.freed; block != nullptr) {
+    bin.freed = nullptr;
+    bin.budget = bin.limit;
+    bin.flushes = 0;
+    head = block->next;
+    return block;
+  }
+  return refill(heap, size_class);
+}
+
+// A run of whole pages, or a mapping where the heap has no room. `zeroed`: all zero.
+void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
+  if (!ensure_started()) return out_of_memory();
+  const auto pages = static_cast<std::uint32_t>(pages_for(size));
+  const auto align_pages = static_cast<std::uint32_t>(alignment <= kPageBytes ? 1 : alignment >> kPageShift);
+  const PageHeap::Run run = g_page_heap.allocate(pages, align_pages);
+  if (!run.found) return large::allocate(size, alignment, zeroed);
+  void* block = g_region.page_start(run.first_page);
+  if (zeroed && !run.zeroed) std::memset(block, 0, size);
+  return block;
+}
+
+void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
+  if (size > PTRDIFF_MAX) return out_of_memory();
+  if (t_cache.heap != nullptr) tick(t_cache.heap);
+  if (size < large::threshold_bytes() && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
+    return allocate_run(size, alignment, zeroed);
+  }
+  if (!ensure_started()) return out_of_memory();
+  return large::allocate(size, alignment, zeroed);
+}
+
+// Frees beyond the thread's own slabs.
+
+void free_remote(Slab* slab, Block* block) {
+  if (t_cache.state == ThreadState::kExited) {
+    send_home(slab, block, block, 1);
+    return;
+  }
+  if (t_cache.remote == nullptr) {
+    t_cache.remote = acquire_remote_cache();
+    if (t_cache.remote == nullptr) {
+      send_home(slab, block, block, 1);
+      return;
+    }
+    if (t_cache.state == ThreadState::kNew) watch_thread_end();
+  }
+  t_cache.remote->add(slab, block);
+  if (t_cache.remote->ticks-- == 0) {
+    t_cache.remote->ticks = kTicks * kTicks;
+    maintain();
+  }
+}
+
+// Aborts unless `ptr` is the start of a block that the slab has handed out at some time.
+void check_block(const Slab* slab, const void* ptr) {
+  const auto offset = reinterpret_cast<std::uintptr_t>(ptr) - g_region.slice_start(g_region.index_of(slab));
+  const auto index = static_cast<std::uint32_t>(offset) / slab->block_bytes;
+  check(index * slab->block_bytes == offset, "free or realloc of a pointer inside a block", ptr);
+  check(index < slab->capacity, "free or realloc of a pointer that is no block", ptr);
+}
+
+void free_in_region(void* ptr, std::size_t slice) {
+  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+    Slab* slab = slab_of_slice(slice);
+    check_block(slab, ptr);
+    free_remote(slab, static_cast<Block*>(ptr));
+    return;
+  }
+  const bool page_aligned = (reinterpret_cast<std::uintptr_t>(ptr) & (kPageBytes - 1)) == 0;
+  check(page_aligned && g_page_heap.free(g_region.page_of(ptr)),
+        "free of a pointer that is no block, or was freed before", ptr);
+  if (t_cache.heap != nullptr) tick(t_cache.heap);
+  else maintain();
+}
+
+std::size_t region_usable(const void* ptr, std::size_t slice) {
+  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+    const Slab* slab = slab_of_slice(slice);
+    check_block(slab, ptr);
+    return slab->block_bytes;
+  }
+  const std::size_t pages = g_page_heap.run_pages(g_region.page_of(ptr));
+  check(pages != 0 && (reinterpret_cast<std::uintptr_t>(ptr) & (kPageBytes - 1)) == 0,
+        "realloc or malloc_usable_size of a pointer that is no block", ptr);
+  return pages << kPageShift;
+}
+
+void* move_block(void* ptr, std::size_t old_usable, std::size_t size) {
+  void* moved = fast_malloc(size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, ptr, old_usable < size ? old_usable : size);
+  fast_free(ptr);
+  return moved;
+}
+
+void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
+  // Small enough for the heap: the mapping is not worth keeping.
+  if (size < kDefaultMapThresholdBytes / 2) return move_block(ptr, usable, size);
+  if (size > PTRDIFF_MAX) return out_of_memory();
+  void* resized = large::resize(ptr, size);
+  return resized != nullptr ? resized : move_block(ptr, usable, size);
+}
+
+void* reallocate_in_region(void* ptr, std::size_t slice, std::size_t size) {
+  const std::size_t usable = region_usable(ptr, slice);
+  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+    // Half of a block is kept rather than copied.
+    if (size <= usable && size > usable / 2) return ptr;
+    return move_block(ptr, usable, size);
+  }
+  const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
+  if (size > kMaxSmallBytes && pages <= kPagesPerChunk &&
+      g_page_heap.resize(g_region.page_of(ptr), static_cast<std::uint32_t>(pages))) {
+    return ptr;
+  }
+  return move_block(ptr, usable, size);
+}
+
+}  // namespace
+
+void* malloc_slow(std::size_t size) {
+  if (size <= kMaxSmallBytes) [[likely]] return allocate_small(class_of(size == 0 ? 1 : size));
+  return allocate_beyond_slabs(size, kMinAlignBytes, false);
+}
+
+void free_overflow(Bin* bin) {
+  const int saved_errno = errno;
+  Heap* heap = t_cache.heap;
+  Block* list = bin->freed;
+  bin->freed = nullptr;
+  // The second time without an allocation of this class in between, the thread is taking something down: blocks kept
+  // here would hold slabs back that could go home. From now on each one goes to its slab at once.
+  if (bin->limit != 0 && ++bin->flushes > 1) {
+    bin->limit = 0;
+    Block*& head = head_of(heap, bin->size_class);
+    Block* unused = head;
+    head = nullptr;
+    heap->give_back_list(unused);
+  }
+  bin->budget = bin->limit;
+  heap->give_back_list(list);
+  tick(heap);
+  errno = saved_errno;
+}
+
+void free_slow(void* ptr) {
+  if (ptr == nullptr) return;
+  const int saved_errno = errno;
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (g_region.contains(slice)) {
+    free_in_region(ptr, slice);
+  } else if (!large::free(ptr)) {
+    check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
+    interpose_foreign_free(ptr);
+  }
+  errno = saved_errno;
+}
+
+void* allocate_zeroed(std::size_t count, std::size_t size) {
+  std::size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) return out_of_memory();
+  if (bytes > kMaxSmallBytes) return allocate_beyond_slabs(bytes, kMinAlignBytes, true);
+  void* block = fast_malloc(bytes);
+  return block == nullptr ? nullptr : std::memset(block, 0, bytes);
+}
+
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+  if (alignment <= kMinAlignBytes) return fast_malloc(size);
+  if (size == 0) size = 1;
+  if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return out_of_memory();
+  if (const std::uint32_t c = aligned_class_of(size, alignment); c != 0) return allocate_small(c);
+  return allocate_beyond_slabs(size, alignment, false);
+}
+
+std::size_t usable_size(const void* ptr) {
+  if (ptr == nullptr) return 0;
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (g_region.contains(slice)) return region_usable(ptr, slice);
+  const std::size_t mapped = large::usable_bytes(ptr);
+  if (mapped != 0) return mapped;
+  check(interpose_foreign_usable_size != nullptr, "malloc_usable_size of a pointer that osmem did not hand out", ptr);
+  return interpose_foreign_usable_size(const_cast<void*>(ptr));
+}
+
+void* reallocate(void* ptr, std::size_t size) {
+  if (ptr == nullptr) return fast_malloc(size);
+  if (size == 0) {
+    fast_free(ptr);
+    return nullptr;
+  }
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (g_region.contains(slice)) return reallocate_in_region(ptr, slice, size);
+  const std::size_t usable = large::usable_bytes(ptr);
+  if (usable != 0) return reallocate_mapping(ptr, usable, size);
+  check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);
+  return interpose_foreign_realloc(ptr, size);
+}
+
+std::size_t trim(std::size_t keep_bytes) {
+  if (!ensure_started()) return 0;
+  give_back_thread_lists();
+  if (t_cache.remote != nullptr) t_cache.remote->flush();
+  if (t_cache.heap != nullptr) {
+    t_cache.heap->collect_remote();
+    t_cache.heap->release_empty();
+  }
+  collect_all_pooled();
+  const std::size_t purged = g_page_heap.purge(pages_for(keep_bytes), 1) << kPageShift;
+  return purged + large::trim(UINT64_MAX);
+}
+
+}  // namespace osmem
