@@ -214,6 +214,7 @@ class ListHeap {
 
   [[nodiscard]] std::size_t heap_bytes() const { return heap_bytes_; }
   [[nodiscard]] std::size_t mapped_bytes() const { return mapped_bytes_; }
+  ListHeap& list() { return *this; }
   Tuning& tuning() { return tuning_; }
   Index& index() { return index_; }
   typename Policy::Source& source() { return source_; }
@@ -251,7 +252,7 @@ class ListHeap {
   }
 
   Block* obtain_aligned(std::size_t alignment, std::size_t payload_bytes, std::size_t slack_bytes) {
-    Block* block = obtain(round_up(payload_bytes + slack_bytes, alignment) - kHeaderBytes);
+    Block* block = obtain(payload_bytes_for(payload_bytes + slack_bytes));
     if (block == nullptr) {
       return nullptr;
     }
@@ -346,6 +347,9 @@ class ListHeap {
   // --- mappings: one each, outside the index ---
 
   Block* map(std::size_t payload_bytes) {
+    if (tuning_.alignment_bytes() > kHeaderBytes) {
+      return map_aligned(tuning_.alignment_bytes(), payload_bytes);
+    }
     char* at = source_.map(kHeaderBytes + payload_bytes);
     return at == nullptr ? nullptr : adopt_mapping(at, payload_bytes);
   }

@@ -14,4 +14,4 @@ static_assert(interpose::CoreContract<Core>,
 // Every exported symbol carries it; all else is hidden, so calls inside the library need no PLT.
 #define INTERPOSE_EXPORT __attribute__((visibility("default")))
 // A second name for a function of this translation unit: same code, same address.
-#define INTERPOSE_ALIAS(target) __attribute__((visibility("default"), alias(#target)))
+#define INTERPOSE_ALIAS(target) __attribute__((visibility("default"), alias(#target), copy(target)))

@@ -23,3 +23,8 @@ if(NOT OSMEM_SANITIZER)
   add_dependencies(classic_scenarios_test classic_driver_classic classic_driver_altmem
                    classic_driver_freelist)
 endif()
+
+osmem_add_test(classic_fuzz_test LABELS classic SOURCES classic_fuzz_test.cpp
+               ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp TIMEOUT 300)
+target_compile_definitions(classic_fuzz_test PRIVATE
+                           CLASSIC_FUZZ_ROUNDS=$<IF:$<BOOL:${OSMEM_SANITIZER}>,2,20>)
