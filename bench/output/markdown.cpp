@@ -197,16 +197,18 @@ std::string plain(const nlohmann::json& value) {
                            : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// One line for each leaf, named by the path to it; lists of objects (the allocators) are left to
-// allocator_section.
+// One line for each leaf, named by the path to it; the allocators have a table of their own.
 void environment_lines(const nlohmann::json& value, const std::string& name, std::string& text) {
+  if (name == "allocators") {
+    return;
+  }
   if (value.is_object()) {
     for (const auto& [key, inner] : value.items()) {
       environment_lines(inner, name.empty() ? key : name + " " + key, text);
     }
-  } else if (!(value.is_array() && !value.empty() && value.front().is_object())) {
-    text += fmt::format("| {} | {} |\n", escaped(name), escaped(plain(value)));
+    return;
   }
+  text += fmt::format("| {} | {} |\n", escaped(name), escaped(plain(value)));
 }
 
 std::string allocator_section(const nlohmann::json& environment) {

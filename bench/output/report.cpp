@@ -44,6 +44,10 @@ Report digest(RunFacts facts, std::vector<Sample> samples) {
   for (Warning& warning : noise_warnings(samples)) {
     report.warnings.push_back(std::move(warning));
   }
+  facts.environment["references"] = facts.references;
+  facts.environment["repetitions"] = facts.repetitions;
+  facts.environment["min_time_s"] = facts.min_time_s;
+  facts.environment["cut_off"] = facts.cut_off;
   report.facts = std::move(facts);
   report.samples = std::move(samples);
   return report;

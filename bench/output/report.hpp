@@ -45,8 +45,10 @@ struct Report {
   std::vector<Warning> warnings;  // facts.warnings, then noise_warnings(samples)
 };
 
-// Summaries come out in order of facts.workloads, threads, metrics() and facts.allocators; what is
-// not listed there comes after, by name. (Samples come in random order.) O(samples * log samples).
+// Adds the facts that readers of the files need ("references", "repetitions", "min_time_s",
+// "cut_off") to the environment. Summaries come out in order of facts.workloads, threads, metrics()
+// and facts.allocators; what is not listed there comes after, by name. (Samples come in random
+// order.) O(samples * log samples).
 Report digest(RunFacts facts, std::vector<Sample> samples);
 
 // The allocators that are no references: those that can be on the front, or best.

@@ -93,7 +93,12 @@ RunFacts facts() {
   facts.seed = 42;
   facts.warnings = {{"frequency governor is powersave", "cpupower frequency-set -g performance"}};
   facts.environment = {
-      {"cpu", {{"model", "Example CPU @ 3 GHz"}, {"count", 2}}},
+      {"cpu",
+       {{"model", "Example CPU @ 3 GHz"},
+        {"count", 2},
+        {"caches", {{{"level", "1"}, {"size", "32K"}}}}}},
+      {"baseline", "glibc"},
+      {"command", "bench --allocator=osmem --against=glibc,jemalloc,mimalloc,limit"},
       {"kernel", "Linux 6.1.0"},
       {"libc", "glibc 2.36"},
       {"compiler", "GCC 12.2.0 -O2 -g1 -DNDEBUG"},

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Draws the charts of a run, as SVG and PNG, into RUN_DIR/charts/.
+
+RUN_DIR is a directory that bench left: it reads summary.csv, means.csv, environment.json and, if there is one,
+timelines.csv. It draws
+
+  throughput_ratios, peak_rss_ratios    every cell's ratio to the baseline with its 95 % interval, a panel an allocator
+  throughput_bars, peak_rss_bars        the same ratios as grouped bars
+  throughput_against_rss                geometric means: who is both faster and leaner
+  throughput_against_threads            where a workload ran at three thread counts or more
+  rss_over_time                         where the run kept timelines
+
+A run without throughput (bench exec) has wall_time instead. Needs matplotlib (Debian: python3-matplotlib); if the python3 in
+PATH has none, the system's own is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+TRIED = "OSMEM_CHARTS_INTERPRETER_TRIED"
+
+
+def ensure_matplotlib() -> None:
+    """Goes on under the system's python3 if this one has no matplotlib; ends with advice if that has none either."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        return
+    if TRIED not in os.environ and Path(SYSTEM_PYTHON).exists():
+        os.environ[TRIED] = sys.executable
+        os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
+    sys.exit("charts.py: matplotlib is missing; install it with: apt-get install python3-matplotlib")
+
+
+def draw_all(run_directory: Path) -> list[Path]:
+    from plotting import lines, pareto, ratios
+    from plotting.run_data import RunError, read_run
+
+    try:
+        run = read_run(run_directory)
+    except RunError as error:
+        sys.exit(f"charts.py: {error}")
+    charts = run_directory / "charts"
+    try:
+        charts.mkdir(exist_ok=True)
+        drawn: list[Path] = []
+        speed = "throughput" if "throughput" in run.metrics() else "wall_time"
+        for metric in (speed, "peak_rss"):
+            if run.subjects and run.cells(metric):
+                drawn += ratios.forest(run, metric, charts) + ratios.bars(run, metric, charts)
+        return drawn + pareto.scatter(run, charts) + lines.scaling(run, charts) + lines.rss_over_time(run, charts)
+    except OSError as error:
+        sys.exit(f"charts.py: cannot write {error.filename}: {error.strerror}; free some space or copy the run elsewhere")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path)
+    arguments = parser.parse_args()
+    ensure_matplotlib()
+    drawn = draw_all(arguments.run_dir)
+    if not drawn:
+        sys.exit("charts.py: nothing to draw: the run has no figure of two allocators")
+    for path in drawn:
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
