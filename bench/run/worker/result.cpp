@@ -62,6 +62,7 @@ json describe(const workloads::Info& info) {
           {"threads_note", info.threads_note},
           {"profile", info.profile},
           {"smoke_iterations", info.smoke_iterations},
+          {"smoke_parameters", info.smoke_parameters},
           {"parameters", parameters}};
 }
 
