@@ -14,7 +14,7 @@ find_library(REALISTIC_MIMALLOC NAMES libmimalloc.so.2.0 libmimalloc.so.2)
 find_library(REALISTIC_TCMALLOC libtcmalloc_minimal.so.4)
 
 osmem_add_test(realistic_test SOURCES realistic_test.cpp LABELS workloads TIMEOUT 300)
-add_dependencies(realistic_test realistic_runner ${realistic_targets})
+add_dependencies(realistic_test osmem realistic_runner ${realistic_targets})
 target_compile_definitions(realistic_test PRIVATE
   REALISTIC_NAMES=${realistic_names} REALISTIC_RUNNER="$<TARGET_FILE:realistic_runner>"
   REALISTIC_MODULES="${realistic_module_dir}"
