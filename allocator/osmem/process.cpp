@@ -1,6 +1,8 @@
 #include "allocator/osmem/process.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -80,15 +82,22 @@ bool start_locked() {
   return true;
 }
 
+// Where reports at exit go: a copy of stderr, because many programs close stderr before our destructor runs.
+constinit int g_report_fd = -1;
+
 [[gnu::constructor]] void at_load() {
-  ensure_started();
+  if (!ensure_started()) return;
   pthread_atfork(nullptr, nullptr, in_forked_child);
+  if (g_options.stats != StatsAtExit::kNo || g_options.leaks) {
+    constexpr int kOutOfTheWay = 100;  // programs expect the low numbers for themselves
+    g_report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kOutOfTheWay);
+  }
 }
 
 [[gnu::destructor]] void at_exit() {
-  if (!g_started.load(std::memory_order_relaxed)) return;  // relaxed: this thread has used the heap or nobody has
-  if (g_options.stats != StatsAtExit::kNo) write_stats(2, g_options.stats == StatsAtExit::kJson);
-  if (g_options.leaks) os_check_leaks(2);
+  if (g_report_fd == -1) return;
+  if (g_options.stats != StatsAtExit::kNo) write_stats(g_report_fd, g_options.stats == StatsAtExit::kJson);
+  if (g_options.leaks) os_check_leaks(g_report_fd);
 }
 
 }  // namespace
