@@ -95,6 +95,12 @@ class Workload {
   // Called once on each of setup.threads() threads, index 0..threads-1, released together. Timed.
   // Frees all it allocated before it returns: what is left belongs to the constructor and destructor.
   virtual Tally run(int thread_index, std::int64_t iterations) = 0;
+  // Seconds of that many iterations that are the workload's own machinery and no work: subtracted from the wall time.
+  // For replays, which measure it; everything else measures itself whole.
+  [[nodiscard]] virtual double own_seconds(std::int64_t iterations) const {
+    static_cast<void>(iterations);
+    return 0;
+  }
 };
 
 using Factory = std::function<std::unique_ptr<Workload>(const Setup&)>;
