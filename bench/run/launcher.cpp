@@ -97,6 +97,7 @@ Attempt Launcher::run(worker::Request request, const allocators::Candidate& allo
   request.result = scratch_ / "result.json";
   request.modules = modules_;
   request.module_folder = layout_.workload_modules;
+  request.trace_folder = layout_.share / "traces";
   fs::remove(request.result);
 
   Command command;

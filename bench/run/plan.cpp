@@ -30,7 +30,18 @@ std::string base_name(const std::string& workload) { return workload.substr(0, w
 
 bool is_glob(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
-bool is_module(const std::string& text) { return text.ends_with(".so"); }
+// A file that is, or holds, workloads: a shared object, or a trace.
+bool is_module(const std::string& text) { return text.ends_with(".so") || text.ends_with(".trace"); }
+
+// An item of --workload that names such a file, with parameters or without: "./app.trace:touch=none".
+struct FileItem {
+  std::string file;        // empty: it names no file
+  std::string parameters;  // with the colon
+};
+FileItem file_item(const std::string& text) {
+  const auto colon = std::min(text.find(':'), text.size());
+  return is_module(text.substr(0, colon)) ? FileItem{text.substr(0, colon), text.substr(colon)} : FileItem{};
+}
 
 bool matches(const std::string& pattern, const std::string& workload) {
   return fnmatch(pattern.c_str(), workload.c_str(), 0) == 0 || fnmatch(pattern.c_str(), base_name(workload).c_str(), 0) == 0;
@@ -116,10 +127,10 @@ class Selection {
 
  private:
   std::vector<SuiteLine> lines_of_item(const std::string& wanted) {
-    if (is_module(wanted)) {
+    if (const auto item = file_item(wanted); !item.file.empty()) {
       std::vector<SuiteLine> out;
-      for (const auto& name : catalogue_.names_in(fs::absolute(wanted))) {
-        out.push_back(line_like(suite_lines_, name));
+      for (const auto& name : catalogue_.names_in(fs::absolute(item.file))) {
+        out.push_back(line_like(suite_lines_, name + item.parameters));
       }
       return out;
     }
@@ -274,11 +285,11 @@ Plan make_plan(const RunOptions& options, const allocators::Registry& registry, 
   const Suite suite = load_suites(launcher.layout().share / "suites", options.suites);
   std::vector<fs::path> modules;
   for (const auto& workload : options.workloads) {
-    if (is_module(workload)) {
-      if (!fs::exists(workload)) {
-        throw UsageError("no workload module " + workload + "; give the path of a shared object");
+    if (const auto item = file_item(workload); !item.file.empty()) {
+      if (!fs::exists(item.file)) {
+        throw UsageError("there is no file " + item.file + "; give the path of a shared object or of a trace");
       }
-      modules.push_back(fs::absolute(workload));
+      modules.push_back(fs::absolute(item.file));
     }
   }
   launcher.set_modules(modules);

@@ -23,7 +23,9 @@ constexpr int kSpinsBeforeYield = 200;
 using FreeSized = void (*)(void*, std::size_t);
 
 // C23's free_sized, where the allocator under test has it.
-FreeSized find_free_sized() { return reinterpret_cast<FreeSized>(dlsym(RTLD_DEFAULT, "free_sized")); }
+FreeSized find_free_sized() {
+  return reinterpret_cast<FreeSized>(dlsym(RTLD_DEFAULT, "free_sized"));
+}
 
 constexpr std::uint32_t tag_of(std::uint32_t cell) { return cell * 2654435761u + 1; }
 
@@ -45,7 +47,8 @@ void count_up(Cell& cell) {
 }
 
 void wait_for(const Cell& cell, std::uint32_t count) {
-  for (int spins = 0; cell.count.load(std::memory_order_acquire) < count; ++spins) {  // partner: count_up()
+  for (int spins = 0; cell.count.load(std::memory_order_acquire) < count;
+       ++spins) {  // partner: count_up()
     if (spins >= kSpinsBeforeYield) {
       sched_yield();
     }
@@ -59,11 +62,13 @@ template <Touch kTouch>
 void touch_new(void* object, std::size_t bytes, std::size_t from, std::uint32_t cell) {
   if constexpr (kTouch == Touch::kPage) {
     if (bytes > from) {
-      workloads::touch_pages(static_cast<char*>(object) + from, bytes - from, static_cast<std::uint8_t>(cell));
+      workloads::touch_pages(static_cast<char*>(object) + from, bytes - from,
+                             static_cast<std::uint8_t>(cell));
     }
   } else if constexpr (kTouch == Touch::kWhole) {
     if (bytes > from) {
-      workloads::touch_whole(static_cast<char*>(object) + from, bytes - from, static_cast<std::uint8_t>(cell));
+      workloads::touch_whole(static_cast<char*>(object) + from, bytes - from,
+                             static_cast<std::uint8_t>(cell));
     }
   }
   if (kTouch != Touch::kNone && from == 0 && bytes >= sizeof(std::uint32_t)) {
@@ -85,8 +90,10 @@ struct RealCalls {
   void* allocate(const Op& op) const {
     const std::size_t alignment = std::size_t{1} << op.alignment_log2();
     switch (op.kind()) {
-      case OpKind::kCalloc: return checked(calloc(op.detail, op.size()), op, op.detail * op.size());
-      case OpKind::kAlignedAlloc: return checked(memalign(alignment, op.size()), op, op.size());
+      case OpKind::kCalloc:
+        return checked(calloc(op.detail, op.size()), op, op.detail * op.size());
+      case OpKind::kAlignedAlloc:
+        return checked(memalign(alignment, op.size()), op, op.size());
       case OpKind::kPosixMemalign: {
         void* object = nullptr;
         if (posix_memalign(&object, alignment, op.size()) != 0) {
@@ -94,14 +101,16 @@ struct RealCalls {
         }
         return checked(object, op, op.size());
       }
-      default: return checked(malloc(op.size()), op, op.size());
+      default:
+        return checked(malloc(op.size()), op, op.size());
     }
   }
   void* reallocate(void* object, const Op& op) const {
     object = workloads::allocated(realloc(object, op.size()), op.size());
     const std::size_t kept = std::size_t{op.detail & ~kTagged} * workloads::kPageBytes;
     touch_new<kTouch>(object, op.size(), kept, op.cell);
-    if (kTouch != Touch::kNone && (op.detail & kTagged) == 0 && op.size() >= sizeof(std::uint32_t)) {
+    if (kTouch != Touch::kNone && (op.detail & kTagged) == 0 &&
+        op.size() >= sizeof(std::uint32_t)) {
       write_tag(object, op.cell);
     }
     return object;
@@ -161,8 +170,12 @@ struct Replay::Player {
         self.tally.checksum += calls.release(cell.object, op);
         cell.object = nullptr;
         break;
-      case OpKind::kRealloc: cell.object = calls.reallocate(cell.object, op); break;
-      default: cell.object = calls.allocate(op); break;
+      case OpKind::kRealloc:
+        cell.object = calls.reallocate(cell.object, op);
+        break;
+      default:
+        cell.object = calls.allocate(op);
+        break;
     }
     ++self.tally.operations;
     count_up(cell);
@@ -175,10 +188,14 @@ struct Replay::Player {
 
   void play_real() {
     switch (replay.touch_) {
-      case Touch::kNone: return play_with<Touch::kNone>();
-      case Touch::kFirst: return play_with<Touch::kFirst>();
-      case Touch::kPage: return play_with<Touch::kPage>();
-      case Touch::kWhole: return play_with<Touch::kWhole>();
+      case Touch::kNone:
+        return play_with<Touch::kNone>();
+      case Touch::kFirst:
+        return play_with<Touch::kFirst>();
+      case Touch::kPage:
+        return play_with<Touch::kPage>();
+      case Touch::kWhole:
+        return play_with<Touch::kWhole>();
     }
   }
 };
@@ -205,7 +222,8 @@ Replay::Replay(const std::filesystem::path& path, Touch touch, std::uint64_t res
     running_[i].replay = this;
     running_[i].number = i;
     if (program_.streamed()) {
-      void* buffer = mmap(nullptr, kBufferBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* buffer =
+          mmap(nullptr, kBufferBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       running_[i].buffer = buffer == MAP_FAILED ? nullptr : static_cast<Op*>(buffer);
       if (buffer == MAP_FAILED) {
         workloads::out_of_memory(kBufferBytes);
@@ -240,7 +258,8 @@ void Replay::measure_own_cost() {
       clear(cell);
     }
   }
-  own_ns_per_operation_ = program_.calls() == 0 ? 0 : all_s * 1e9 / static_cast<double>(program_.calls());
+  own_ns_per_operation_ =
+      program_.calls() == 0 ? 0 : all_s * 1e9 / static_cast<double>(program_.calls());
 }
 
 void Replay::clear(Cell& cell) {
@@ -260,10 +279,12 @@ void Replay::add_finished(Running& running) {
   do {
     running.next_finished = head;
     // release: partner of the acquire in join_finished()
-  } while (!finished_.compare_exchange_weak(head, &running, std::memory_order_release, std::memory_order_relaxed));
+  } while (!finished_.compare_exchange_weak(head, &running, std::memory_order_release,
+                                            std::memory_order_relaxed));
 }
 
-// Threads that have played all they had are joined by the next that starts one: their stacks serve again.
+// Threads that have played all they had are joined by the next that starts one: their stacks serve
+// again.
 std::uint32_t Replay::join_finished() {
   std::uint32_t joined = 0;
   Running* at = finished_.exchange(nullptr, std::memory_order_acquire);  // partner: add_finished()
@@ -273,22 +294,26 @@ std::uint32_t Replay::join_finished() {
     ++joined;
     at = next;
   }
-  joined_.fetch_add(joined, std::memory_order_relaxed);  // relaxed: read by the last joiner after it joined all
+  joined_.fetch_add(
+      joined, std::memory_order_relaxed);  // relaxed: read by the last joiner after it joined all
   return joined;
 }
 
 void Replay::start_thread(std::uint32_t number) {
   join_finished();
-  const int error = pthread_create(&running_[number].thread, nullptr, thread_body, &running_[number]);
+  const int error =
+      pthread_create(&running_[number].thread, nullptr, thread_body, &running_[number]);
   if (error != 0) {
-    std::fprintf(stderr, "replay: cannot start thread %u of the trace: %s\n", number, std::strerror(error));
+    std::fprintf(stderr, "replay: cannot start thread %u of the trace: %s\n", number,
+                 std::strerror(error));
     std::_Exit(1);
   }
 }
 
 Tally Replay::run_once() {
   Player{*this, running_[0]}.play_real();
-  // relaxed: each join orders what the joined thread did; the count itself only says how many are left
+  // relaxed: each join orders what the joined thread did; the count itself only says how many are
+  // left
   while (joined_.load(std::memory_order_relaxed) + 1 < running_.size()) {
     if (join_finished() == 0) {
       sched_yield();
@@ -325,6 +350,8 @@ Tally Replay::run(int, std::int64_t iterations) {
   return sum;
 }
 
-double Replay::own_seconds(std::int64_t iterations) const { return own_seconds_ * static_cast<double>(iterations); }
+double Replay::own_seconds(std::int64_t iterations) const {
+  return own_seconds_ * static_cast<double>(iterations);
+}
 
 }  // namespace trace

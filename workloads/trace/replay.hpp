@@ -1,9 +1,10 @@
-// Replays a trace as a workload of the workbench: `trace/NAME`, one thread for each recorded one, started and ended
-// where the recorded threads started and ended.
+// Replays a trace as a workload of the workbench: `trace/NAME`, one thread for each recorded one,
+// started and ended where the recorded threads started and ended.
 //
-// One iteration is the whole trace, then a free of each object that the program left behind. What the objects carry is
-// a tag in their first bytes, written at allocation and read at free, so an order that was not kept, or two objects in
-// one place, show in the checksum. Needs libosmem's workloads only; the reader is gone before the clock starts.
+// One iteration is the whole trace, then a free of each object that the program left behind. What
+// the objects carry is a tag in their first bytes, written at allocation and read at free, so an
+// order that was not kept, or two objects in one place, show in the checksum. Needs libosmem's
+// workloads only; the reader is gone before the clock starts.
 #pragma once
 
 #include <pthread.h>
@@ -29,8 +30,8 @@ class Replay : public workloads::Workload {
   ~Replay() override;
 
   workloads::Tally run(int thread_index, std::int64_t iterations) override;
-  // Seconds of an iteration that replay itself takes: of the thread with most events, in an empty replay, in which no
-  // call is made and nothing is waited for. Measured when the object is built.
+  // Seconds of an iteration that replay itself takes: of the thread with most events, in an empty
+  // replay, in which no call is made and nothing is waited for. Measured when the object is built.
   [[nodiscard]] double own_seconds(std::int64_t iterations) const override;
   // The same for one operation, in nanoseconds.
   [[nodiscard]] double own_ns_per_operation() const { return own_ns_per_operation_; }
@@ -63,14 +64,15 @@ class Replay : public workloads::Workload {
   ReplayProgram program_;
   Touch touch_;
   workloads::MappedArray<Cell> cells_;
-  workloads::MappedArray<Running> running_;     // one for each recorded thread
-  std::atomic<Running*> finished_{nullptr};     // threads that have played all and are not joined yet
-  std::atomic<std::size_t> joined_{0};          // in this iteration
+  workloads::MappedArray<Running> running_;  // one for each recorded thread
+  std::atomic<Running*> finished_{nullptr};  // threads that have played all and are not joined yet
+  std::atomic<std::size_t> joined_{0};       // in this iteration
   double own_ns_per_operation_ = 0;
   double own_seconds_ = 0;  // of one iteration
 };
 
-// Registers trace/NAME, NAME being the file's without `.trace`. Throws TraceError if the file is no trace.
+// Registers trace/NAME, NAME being the file's without `.trace`. Throws TraceError if the file is no
+// trace.
 std::string register_trace(const std::filesystem::path& path);
 // All *.trace of a folder, in order of name; a message for each that cannot be used.
 std::vector<std::string> register_traces(const std::filesystem::path& folder);

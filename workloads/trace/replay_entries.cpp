@@ -1,6 +1,7 @@
 // Traces as entries of the workbench's catalogue.
 #include <algorithm>
 
+#include "workloads/registry.hpp"
 #include "workloads/trace/replay.hpp"
 
 namespace trace {
@@ -17,17 +18,29 @@ workloads::Info make_info(const std::filesystem::path& path, const Reader& reade
   const Totals totals = reader.index().value_or(Totals{});
   workloads::Info info;
   info.name = "trace/" + path.stem().string();
-  info.question = "the calls that " + describe(reader) + " made: " + std::to_string(totals.events) + " events in " +
-                  std::to_string(totals.threads) + (totals.threads == 1 ? " thread, " : " threads, ") +
+  info.question = "the calls that " + describe(reader) + " made: " + std::to_string(totals.events) +
+                  " events in " + std::to_string(totals.threads) +
+                  (totals.threads == 1 ? " thread, " : " threads, ") +
                   std::to_string(totals.peak_live_bytes / 1024) + " KiB live at the peak";
   const std::string note = reader.info_value("note");
   info.origin = note.empty() ? "recorded: " + reader.info_value("command") : note;
   info.operation = "a recorded malloc, calloc, realloc or free";
   info.kind = workloads::Kind::kTrace;
   info.parameters = {
-      {"touch", static_cast<std::int64_t>(Touch::kPage), "", "what is written to an object when it is allocated", 0, 3,
+      {"touch",
+       static_cast<std::int64_t>(Touch::kPage),
+       "",
+       "what is written to an object when it is allocated",
+       0,
+       3,
        {"none", "first", "page", "whole"}},
-      {"resident", 512, "MiB", "decoded operations beyond this are streamed from a file", 1, 1 << 20, {}},
+      {"resident",
+       512,
+       "MiB",
+       "decoded operations beyond this are streamed from a file",
+       1,
+       1 << 20,
+       {}},
   };
   info.threads_note = "the trace has its own threads";
   return info;
@@ -50,7 +63,8 @@ std::vector<std::string> register_traces(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".trace") {
+    const bool known = workloads::find("trace/" + entry.path().stem().string()) != nullptr;
+    if (entry.path().extension() == ".trace" && !known) {
       paths.push_back(entry.path());
     }
   }

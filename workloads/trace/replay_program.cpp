@@ -16,12 +16,15 @@ namespace {
 constexpr std::uint32_t kFirstChunkOps = 256;
 constexpr std::uint64_t kPageBytes = workloads::kPageBytes;
 
-Op make_op(OpKind kind, std::uint32_t cell, std::uint64_t size, unsigned alignment_log2 = 0, std::uint32_t detail = 0) {
-  return {size << 16 | std::uint64_t{alignment_log2} << 8 | static_cast<std::uint64_t>(kind), cell, detail};
+Op make_op(OpKind kind, std::uint32_t cell, std::uint64_t size, unsigned alignment_log2 = 0,
+           std::uint32_t detail = 0) {
+  return {size << 16 | std::uint64_t{alignment_log2} << 8 | static_cast<std::uint64_t>(kind), cell,
+          detail};
 }
 
 Op* map_ops(std::uint32_t count) {
-  void* at = mmap(nullptr, count * sizeof(Op), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* at =
+      mmap(nullptr, count * sizeof(Op), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) {
     workloads::out_of_memory(count * sizeof(Op));
   }
@@ -33,7 +36,8 @@ int open_unnamed_file() {
   std::string name = std::string(folder != nullptr ? folder : "/tmp") + "/osmem-replay-XXXXXX";
   const int fd = mkostemp(name.data(), O_CLOEXEC);
   if (fd < 0) {
-    throw TraceError(name + ": cannot create it for a trace that is larger than its memory: " + std::strerror(errno));
+    throw TraceError(name + ": cannot create it for a trace that is larger than its memory: " +
+                     std::strerror(errno));
   }
   unlink(name.c_str());
   return fd;
@@ -41,7 +45,8 @@ int open_unnamed_file() {
 
 }  // namespace
 
-ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes) : resident_bytes_(resident_bytes) {
+ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes)
+    : resident_bytes_(resident_bytes) {
   threads_.resize(1);
   while (const std::optional<Event> event = reader.next()) {
     take(*event);
@@ -73,11 +78,18 @@ void ReplayProgram::take(const Event& event) {
       threads_.emplace_back();
       emit(event.thread, make_op(OpKind::kStartThread, event.slot, 0));
       return;
-    case Kind::kThreadEnd: return;
-    case Kind::kRealloc: reallocate(event); break;
+    case Kind::kThreadEnd:
+      return;
+    case Kind::kRealloc:
+      reallocate(event);
+      break;
     case Kind::kFree:
-    case Kind::kFreeSized: release(event); break;
-    default: allocate(event); break;
+    case Kind::kFreeSized:
+      release(event);
+      break;
+    default:
+      allocate(event);
+      break;
   }
   ++calls_;
 }
@@ -137,11 +149,14 @@ void ReplayProgram::reallocate(const Event& event) {
   const std::uint32_t cell = cell_of_slot_[event.slot];
   wait_for(event.thread, cell);
   const std::uint64_t old_bytes = cells_[cell].bytes;
-  const std::uint64_t pages = std::min<std::uint64_t>((old_bytes + kPageBytes - 1) / kPageBytes, INT32_MAX);
+  const std::uint64_t pages =
+      std::min<std::uint64_t>((old_bytes + kPageBytes - 1) / kPageBytes, INT32_MAX);
   const std::uint32_t tagged = old_bytes >= sizeof(std::uint32_t) ? std::uint32_t{1} << 31 : 0;
-  // realloc(p, 0) would free in some allocators and not in others: a realloc to nothing keeps one byte.
+  // realloc(p, 0) would free in some allocators and not in others: a realloc to nothing keeps one
+  // byte.
   const std::uint64_t size = std::max<std::uint64_t>(event.size, 1);
-  emit(event.thread, make_op(OpKind::kRealloc, cell, size, 0, static_cast<std::uint32_t>(pages) | tagged));
+  emit(event.thread,
+       make_op(OpKind::kRealloc, cell, size, 0, static_cast<std::uint32_t>(pages) | tagged));
   touched(event.thread, cell);
   cells_[cell].bytes = event.size;
 }
@@ -188,9 +203,11 @@ void ReplayProgram::spill(OpChunk& chunk) {
   const auto* bytes = reinterpret_cast<const char*>(chunk.ops);
   const std::size_t size = chunk.count * sizeof(Op);
   for (std::size_t done = 0; done < size;) {
-    const ssize_t written = pwrite(file_, bytes + done, size - done, static_cast<off_t>(file_bytes_ + done));
+    const ssize_t written =
+        pwrite(file_, bytes + done, size - done, static_cast<off_t>(file_bytes_ + done));
     if (written < 0) {
-      throw TraceError(std::string("cannot write the operations of a large trace: ") + std::strerror(errno));
+      throw TraceError(std::string("cannot write the operations of a large trace: ") +
+                       std::strerror(errno));
     }
     done += static_cast<std::size_t>(written);
   }
@@ -210,7 +227,8 @@ const Op* ReplayProgram::load(const OpChunk& chunk, Op* buffer) const {
     const ssize_t got = pread(file_, reinterpret_cast<char*>(buffer) + done, size - done,
                               static_cast<off_t>(chunk.file_offset + done));
     if (got <= 0) {
-      std::fprintf(stderr, "replay: cannot read back the operations of a large trace: %s\n", std::strerror(errno));
+      std::fprintf(stderr, "replay: cannot read back the operations of a large trace: %s\n",
+                   std::strerror(errno));
       std::_Exit(1);
     }
     done += static_cast<std::size_t>(got);

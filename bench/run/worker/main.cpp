@@ -14,6 +14,7 @@
 #include "bench/run/worker/request.hpp"
 #include "bench/run/worker/result.hpp"
 #include "bench/run/worker/session.hpp"
+#include "workloads/trace/replay.hpp"
 
 namespace {
 
@@ -41,13 +42,16 @@ void initialise_google_benchmark(int argc, char** argv) {
 nlohmann::json list_workloads(const Request& request) {
   std::map<std::string, std::string> module_of;
   for (const auto& module : request.modules) {
-    for (const auto& name : workloads::load_module(module)) {
+    for (const auto& name : bench::worker::load_workload_file(module)) {
       module_of[name] = module.string();
     }
   }
   std::vector<std::string> failures;
   if (!request.module_folder.empty()) {
     failures = workloads::load_modules(request.module_folder);
+  }
+  for (auto& failure : trace::register_traces(request.trace_folder)) {
+    failures.push_back(std::move(failure));
   }
   nlohmann::json all = bench::worker::describe_workloads();
   for (auto& workload : all) {
@@ -58,7 +62,7 @@ nlohmann::json list_workloads(const Request& request) {
 
 void load_modules_of(const Request& request) {
   for (const auto& module : request.modules) {
-    workloads::load_module(module);
+    bench::worker::load_workload_file(module);
   }
 }
 

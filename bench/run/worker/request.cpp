@@ -56,6 +56,8 @@ void set(Request& request, std::string_view key, std::string_view value) {
     request.modules.emplace_back(value);
   } else if (key == "module-folder") {
     request.module_folder = value;
+  } else if (key == "trace-folder") {
+    request.trace_folder = value;
   } else if (key == "threads") {
     request.threads = number<int>(key, value);
   } else if (key == "iterations") {
@@ -104,6 +106,7 @@ std::vector<std::string> words_of(const Request& request) {
   add("library", request.library.string());
   add("workload", request.workload);
   add("module-folder", request.module_folder.string());
+  add("trace-folder", request.trace_folder.string());
   add("threads", std::to_string(request.threads));
   add("iterations", std::to_string(request.iterations));
   add("min-time", shortest(request.min_time_s));

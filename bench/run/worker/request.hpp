@@ -26,6 +26,7 @@ struct Request {
   std::vector<std::string> workloads;       // of kResolve
   std::vector<std::filesystem::path> modules;
   std::filesystem::path module_folder;      // where NAME.so is looked for when nobody registered NAME
+  std::filesystem::path trace_folder;       // of the traces that are workloads named trace/NAME
   int threads = 1;
   std::int64_t iterations = 0;
   double min_time_s = 0;

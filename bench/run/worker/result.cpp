@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "workloads/trace/replay.hpp"
+
 namespace bench::worker {
 namespace {
 
@@ -113,6 +115,13 @@ json describe_workloads() {
   return out;
 }
 
+std::vector<std::string> load_workload_file(const std::filesystem::path& path) {
+  if (path.extension() == ".trace") {
+    return {trace::register_trace(path)};
+  }
+  return workloads::load_module(path);
+}
+
 workloads::Selection select_workload(const std::string& text, const Request& request) {
   const std::string name = text.substr(0, text.find(':'));
   if (workloads::find(name) == nullptr && !name.empty() && name.find('/') == std::string::npos) {
@@ -120,6 +129,9 @@ workloads::Selection select_workload(const std::string& text, const Request& req
     if (!request.module_folder.empty() && std::filesystem::exists(module)) {
       workloads::load_module(module);
     }
+  }
+  if (workloads::find(name) == nullptr && name.starts_with("trace/")) {
+    trace::register_traces(request.trace_folder);
   }
   return workloads::select(text);
 }

@@ -14,6 +14,10 @@ nlohmann::json describe(const Session& session);
 nlohmann::json describe_workloads();
 nlohmann::json resolve_workloads(const Request& request);
 
+// Loads a shared object with workloads, or registers a trace as one; their names. Throws workloads::SelectionError or
+// trace::TraceError.
+std::vector<std::string> load_workload_file(const std::filesystem::path& path);
+
 // The selection of that text, its module loaded from the request's folder if need be. Throws workloads::SelectionError.
 workloads::Selection select_workload(const std::string& text, const Request& request);
 

@@ -181,7 +181,8 @@ void Session::tear_down() {
   outcome_.operations = operations_.load(std::memory_order_relaxed);
   outcome_.checksum = checksum_.load(std::memory_order_relaxed);
   outcome_.wall_s = static_cast<double>(last_end_ns_.load(std::memory_order_relaxed) -
-                                        first_start_ns_.load(std::memory_order_relaxed)) * 1e-9;
+                                        first_start_ns_.load(std::memory_order_relaxed)) * 1e-9 -
+                    workload_->own_seconds(outcome_.iterations);
   observe_drain();
   if (timeline_ != nullptr) {
     timeline_->stop();
