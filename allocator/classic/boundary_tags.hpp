@@ -132,11 +132,12 @@ class BoundaryTags {
     return fit.chosen();
   }
 
-  // Calls visit(block) for each, fences included, in order of address.
+  // Calls visit(block) for each, fences included, in order of address. A damaged size ends the walk
+  // where no header is found.
   template <class Visit>
   void for_each(Visit visit) const {
     Block* fence = fences_;
-    for (Block* block = first_; block != nullptr;) {
+    for (Block* block = first_; block != nullptr && is_marked(block);) {
       visit(block);
       Block* following = next(block);
       if (following == nullptr && fence != nullptr) {

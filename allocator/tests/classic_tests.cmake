@@ -28,3 +28,14 @@ osmem_add_test(classic_fuzz_test LABELS classic SOURCES classic_fuzz_test.cpp
                ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp TIMEOUT 300)
 target_compile_definitions(classic_fuzz_test PRIVATE
                            CLASSIC_FUZZ_ROUNDS=$<IF:$<BOOL:${OSMEM_SANITIZER}>,2,20>)
+
+osmem_add_test(classic_heap_test LABELS classic SOURCES classic_heap_test.cpp
+               ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp)
+
+if(NOT OSMEM_SANITIZER)
+  osmem_add_test(classic_programs_test LABELS classic SOURCES classic_programs_test.cpp TIMEOUT 300)
+  target_compile_definitions(classic_programs_test PRIVATE
+    BUILD_LIBRARIES="${CMAKE_LIBRARY_OUTPUT_DIRECTORY}" BUILD_EXAMPLES="${PROJECT_BINARY_DIR}/examples")
+  add_dependencies(classic_programs_test classic_list freelist_copy altmem_leak
+                   osmem-classic-malloc osmem-freelist-malloc osmem-altmem-malloc)
+endif()
