@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MultipleLocator
 
 from .run_data import Cell, Run
-from .style import colours, finish, markers, quantity
+from .style import colours, finish, markers, tick_text
 
 PANEL_INCHES = (3.4, 2.5)
 LEAST_THREAD_COUNTS = 3
@@ -29,7 +31,7 @@ def grid_of(count: int) -> tuple[Figure, list[Axes]]:
     width, height = PANEL_INCHES[0] * columns + 0.3, PANEL_INCHES[1] * rows + 1.6
     figure, panels = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     figure.subplots_adjust(left=0.62 / width, right=1 - 0.12 / width, top=1 - 1.05 / height, bottom=1.0 / height,
-                           wspace=0.28, hspace=0.5)
+                           wspace=0.28, hspace=0.38)
     flat = list(panels.flat)
     for spare in flat[count:]:
         spare.remove()
@@ -58,7 +60,7 @@ def draw_scaling(axes: Axes, run: Run, workload: str) -> None:
     axes.set_title(workload)
     axes.set_xticks([cell.threads for cell in cells])
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(lambda value, _: quantity(value, "ops/s"))
+    axes.yaxis.set_major_formatter(lambda value, _: tick_text(value, "ops/s"))
     axes.tick_params(labelsize=7.5)
     axes.grid()
 
@@ -94,8 +96,9 @@ def draw_timeline(axes: Axes, run: Run, cell: Cell) -> None:
                   linewidth=1.2, linestyle=":" if name in run.references else "-")
     axes.set_title(f"{cell.workload} · {cell.threads}")
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2(max(1.0, axes.get_ylim()[1]) / 6))))
     axes.set_xlim(left=0)
-    axes.yaxis.set_major_formatter(lambda value, _: quantity(value, "bytes"))
+    axes.yaxis.set_major_formatter(lambda value, _: tick_text(value, "bytes"))
     axes.tick_params(labelsize=7.5)
     axes.grid()
 
@@ -110,7 +113,7 @@ def rss_over_time(run: Run, directory: Path) -> list[Path]:
         draw_timeline(axes, run, cell)
     palette = colours(run.allocators)
     handles = [Line2D([], [], color=palette[name], linestyle=":" if name in run.references else "-", label=name)
-               for name in run.allocators]
+               for name in run.allocators if any(point.allocator == name for point in run.timelines)]
     if any(point.live_bytes > 0 for point in run.timelines):
         handles.append(Line2D([], [], color="#CCCCCC", linewidth=6, label="live bytes requested"))
     head(figure, "Resident set over time (lower is better)", handles)

@@ -8,9 +8,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from .run_data import Mean, Run
 from .style import colours, finish, markers, ratio_ticks, three_digits
+
+PLACES = [(9, 5, "left", "bottom"), (9, -5, "left", "top"), (-9, 5, "right", "bottom"), (-9, -5, "right", "top"),
+          (9, 30, "left", "bottom"), (9, -30, "left", "top")]
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,24 @@ def draw_point(axes: Axes, point: Point, colour: str, marker: str) -> None:
                       linewidth=1.4, zorder=2)
     axes.plot([point.x], [point.y], marker=marker, markersize=9, color=colour, zorder=3,
               markerfacecolor="white" if point.reference else colour, linestyle="none", markeredgewidth=1.6)
+
+
+def label(axes: Axes, point: Point, colour: str, taken: list[Bbox]) -> None:
+    """Beside the point, in the first place where it hides no label and no point."""
     name = point.allocator + (" (reference, no candidate)" if point.reference else "")
-    axes.annotate(f"{name}\n{three_digits(point.y)}× throughput, {three_digits(point.x)}× RSS", (point.x, point.y),
-                  xytext=(9, 4), textcoords="offset points", fontsize=8, color=colour, fontweight="bold")
+    text = f"{name}\n{three_digits(point.y)}× throughput, {three_digits(point.x)}× RSS"
+    renderer = axes.figure.canvas.get_renderer()
+    for dx, dy, side, base in PLACES:
+        note = axes.annotate(text, (point.x, point.y), xytext=(dx, dy), textcoords="offset points", fontsize=8,
+                             color=colour, fontweight="bold", ha=side, va=base, zorder=4,
+                             bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6})
+        box = note.get_window_extent(renderer)
+        inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.figure.bbox.x1 - 4
+        if inside and not any(box.overlaps(other) for other in taken):
+            break
+        if (dx, dy, side, base) != PLACES[-1]:
+            note.remove()
+    taken.append(box)
 
 
 def padded(values: list[float], before: float, after: float) -> tuple[float, float]:
@@ -95,8 +114,8 @@ def scatter(run: Run, directory: Path) -> list[Path]:
     front = front_of(points)
     if len(points) < 2 or not front:
         return []
-    figure, axes = plt.subplots(figsize=(8.2, 6.2))
-    figure.subplots_adjust(left=0.09, right=0.98, top=0.90, bottom=0.185)
+    figure, axes = plt.subplots(figsize=(8.2, 6.0))
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.925, bottom=0.165)
     ratio_axes(axes, points)
     axes.grid()
     axes.axvline(1, color="#BBBBBB", linewidth=1)
@@ -105,6 +124,9 @@ def scatter(run: Run, directory: Path) -> list[Path]:
     palette, shapes = colours(run.allocators), markers(run.allocators)
     for point in points:
         draw_point(axes, point, palette[point.allocator], shapes[point.allocator])
+    taken = [Bbox.from_bounds(*(axes.transData.transform((point.x, point.y)) - 7), 14, 14) for point in points]
+    for point in points:
+        label(axes, point, palette[point.allocator], taken)
     axes.set_xlabel(f"← lower is better      peak RSS, ratio to {run.baseline} (logarithmic)")
     axes.set_ylabel(f"throughput, ratio to {run.baseline} (logarithmic)      higher is better →")
     figure.suptitle("Throughput against peak RSS: top left is best", x=0.012, ha="left", fontsize=13,

@@ -13,8 +13,9 @@ from .style import (BETTER, HIGHER_IS_BETTER, TITLES, UNDECIDED, WORSE, better_a
                     ratio_axis, three_digits)
 
 ROW_INCHES = 0.21
-HEAD_INCHES = 0.95
+HEAD_INCHES = 0.80
 FOOT_INCHES = 1.0
+LABEL_INCHES = 2.2
 
 
 def limits(run: Run, metric: str) -> tuple[float, float]:
@@ -32,26 +33,40 @@ def verdict_colour(row: Row) -> str:
     return BETTER if (row.ratio > 1) == (row.metric in HIGHER_IS_BETTER) else WORSE
 
 
-def cell_label(run: Run, cell: Cell, metric: str) -> str:
+def baseline_text(run: Run, cell: Cell, metric: str) -> str:
     row = run.row(cell, metric, run.baseline)
-    absolute = quantity(row.median, row.unit) if row and row.median is not None else (row.status if row else "-")
-    return f"{cell.label()}   {absolute}"
+    if row is None:
+        return "-"
+    return quantity(row.median, row.unit) if row.median is not None else row.status
 
 
-def draw_cell(axes: Axes, y: float, row: Row | None, right: float) -> None:
+def name_cells(axes: Axes, run: Run, metric: str, cells: list[Cell], ys: list[float], column_inches: float) -> None:
+    """Workload and threads left-aligned, the baseline's figure right-aligned at the axis."""
+    axes.set_yticks(ys)
+    axes.set_yticklabels([baseline_text(run, cell, metric) for cell in cells], fontsize=8, color="#444444")
+    axes.tick_params(axis="y", length=0)
+    for cell, y in zip(cells, ys):
+        axes.annotate(cell.label(), xy=(0, y), xycoords=("axes fraction", "data"), xytext=(-72 * column_inches, 0),
+                      textcoords="offset points", va="center", ha="left", fontsize=8)
+
+
+def draw_cell(axes: Axes, y: float, row: Row | None) -> None:
     """A point with its interval and its figure; a failure by its name."""
     if row is None:
         return
-    text_at = dict(xy=(1.02, y), xycoords=("axes fraction", "data"), va="center", ha="left", fontsize=7.5)
     if row.ratio is None:
-        axes.annotate(row.status if row.status != "ok" else "no ratio", color=WORSE, **text_at)
+        axes.annotate(row.status if row.status != "ok" else "no ratio", xy=(0.5, y), va="center", ha="center",
+                      xycoords=("axes fraction", "data"), fontsize=7.5, fontweight="bold", color=WORSE,
+                      bbox={"facecolor": "white", "linewidth": 0, "pad": 1})
         return
     colour = verdict_colour(row)
     if row.ratio_low is not None and row.ratio_high is not None:
-        axes.plot([row.ratio_low, row.ratio_high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+        axes.plot([row.ratio_low, row.ratio_high], [y, y], color=colour, linewidth=1.3, marker="|", markersize=5.5,
+                  markeredgewidth=1.1)
     filled = row.verdict not in ("", "indicative", "indistinguishable")
-    axes.plot([row.ratio], [y], marker="o", markersize=4.2, color=colour, markerfacecolor=colour if filled else "white")
-    axes.annotate(three_digits(row.ratio), color="#333333", **text_at)
+    axes.plot([row.ratio], [y], marker="o", markersize=3.6, color=colour, markerfacecolor=colour if filled else "white")
+    axes.annotate(three_digits(row.ratio), xy=(1.04, y), xycoords=("axes fraction", "data"), va="center", ha="left",
+                  fontsize=7.5, color="#333333")
 
 
 def draw_mean(axes: Axes, y: float, run: Run, metric: str, allocator: str) -> None:
@@ -61,7 +76,7 @@ def draw_mean(axes: Axes, y: float, run: Run, metric: str, allocator: str) -> No
     if mean.ratio_low is not None and mean.ratio_high is not None:
         axes.plot([mean.ratio_low, mean.ratio_high], [y, y], color="black", linewidth=1.6)
     axes.plot([mean.ratio], [y], marker="D", markersize=5.5, color="black")
-    axes.annotate(three_digits(mean.ratio), xy=(1.02, y), xycoords=("axes fraction", "data"), va="center",
+    axes.annotate(three_digits(mean.ratio), xy=(1.04, y), xycoords=("axes fraction", "data"), va="center",
                   fontsize=8, fontweight="bold")
 
 
@@ -70,7 +85,7 @@ def forest(run: Run, metric: str, directory: Path) -> list[Path]:
     cells = run.cells(metric)
     subjects = run.subjects
     height = HEAD_INCHES + FOOT_INCHES + ROW_INCHES * (len(cells) + 2)
-    label_inches = 2.45
+    label_inches = LABEL_INCHES
     width = label_inches + 1.75 * len(subjects) + 0.2
     figure, panels = plt.subplots(1, len(subjects), figsize=(width, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left=label_inches / width, right=1 - 0.55 / width, top=1 - HEAD_INCHES / height,
@@ -82,15 +97,15 @@ def forest(run: Run, metric: str, directory: Path) -> list[Path]:
         axes.axvline(1, color="black", linewidth=1)
         axes.axhline(-1.0, color="#999999", linewidth=0.8)
         for index, cell in enumerate(cells):
-            draw_cell(axes, -(index + 2.0), run.row(cell, metric, subject), high)
+            draw_cell(axes, -(index + 2.0), run.row(cell, metric, subject))
         draw_mean(axes, 0.0, run, metric, subject)
-        axes.set_title(subject + (" (limit)" if subject in run.references and subject != "limit" else ""))
+        axes.set_title(subject)
         axes.tick_params(axis="y", length=0)
+    name_cells(panels[0][0], run, metric, cells, [-(index + 2.0) for index in range(len(cells))], label_inches - 0.1)
     mean = run.mean(metric, run.baseline)
-    cell_count = mean.cells if mean else 0
-    panels[0][0].set_yticks([0.0] + [-(index + 2.0) for index in range(len(cells))])
-    panels[0][0].set_yticklabels([f"geometric mean of {cell_count} cells"] +
-                                 [cell_label(run, cell, metric) for cell in cells], fontsize=8)
+    panels[0][0].annotate(f"geometric mean of {mean.cells if mean else 0} cells", xy=(0, 0.0), fontsize=8,
+                          xycoords=("axes fraction", "data"), xytext=(-72 * (label_inches - 0.1), 0),
+                          textcoords="offset points", va="center", ha="left", fontweight="bold")
     panels[0][0].set_ylim(-(len(cells) + 1.7), 0.8)
     figure.suptitle(f"{TITLES.get(metric, metric)}: ratio to {run.baseline}, {better_arrow(metric)}", x=0.01, ha="left",
                     y=1 - 0.14 / height, va="top", fontsize=13, fontweight="bold")
@@ -115,6 +130,8 @@ def draw_bars(axes: Axes, run: Run, metric: str, cells: list[Cell]) -> None:
     subjects = run.subjects
     thickness = 0.82 / max(1, len(subjects))
     for row_index, cell in enumerate(cells):
+        if row_index % 2 == 0:
+            axes.axhspan(-row_index - 0.5, -row_index + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
         for bar_index, subject in enumerate(subjects):
             row = run.row(cell, metric, subject)
             y = -(row_index + (bar_index - (len(subjects) - 1) / 2) * thickness)
@@ -129,10 +146,7 @@ def draw_bars(axes: Axes, run: Run, metric: str, cells: list[Cell]) -> None:
             if row.ratio_low is not None and row.ratio_high is not None:
                 axes.plot([row.ratio_low, row.ratio_high], [y, y], color="#333333", linewidth=0.9)
     axes.axvline(1, color=palette[run.baseline], linewidth=1.2)
-    axes.set_yticks([-index for index in range(len(cells))])
-    axes.set_yticklabels([cell_label(run, cell, metric) for cell in cells], fontsize=8)
-    axes.set_ylim(-len(cells) + 0.45, 0.55)
-    axes.tick_params(axis="y", length=0)
+    name_cells(axes, run, metric, cells, [-float(index) for index in range(len(cells))], LABEL_INCHES - 0.1)
     axes.grid(axis="x")
 
 
@@ -146,13 +160,14 @@ def bars(run: Run, metric: str, directory: Path) -> list[Path]:
     height = head + foot + rows * row_inches
     figure, panels = plt.subplots(1, columns, figsize=(5.6 * columns + 0.4, height), squeeze=False)
     width = figure.get_size_inches()[0]
-    figure.subplots_adjust(left=2.2 / width, right=1 - 0.15 / width, top=1 - head / height, bottom=foot / height,
-                           wspace=0.72)
+    panel_inches = (width - columns * (LABEL_INCHES + 0.15)) / columns
+    figure.subplots_adjust(left=LABEL_INCHES / width, right=1 - 0.15 / width, top=1 - head / height,
+                           bottom=foot / height, wspace=(LABEL_INCHES + 0.15) / panel_inches)
     low, high = limits(run, metric)
     for column, axes in enumerate(panels[0]):
         ratio_axis(axes, low, high)
         part = cells[column * rows:(column + 1) * rows]
-        draw_bars(axes, run, metric, part + [])
+        draw_bars(axes, run, metric, part)
         axes.set_ylim(-rows + 0.45, 0.55)
     palette = colours(run.allocators)
     handles = [plt.Rectangle((0, 0), 1, 1, color=palette[name], hatch="////" if name in run.references else None,

@@ -17,7 +17,7 @@ from .run_data import Run  # noqa: E402
 # Okabe and Ito's palette, told apart with every common colour blindness; markers differ too.
 KNOWN_COLOURS = {
     "osmem": "#D55E00", "glibc": "#000000", "jemalloc": "#0072B2", "mimalloc": "#009E73",
-    "tcmalloc": "#CC79A7", "limit": "#999999",
+    "tcmalloc": "#CC79A7", "limit": "#6E6E6E",
 }
 SPARE_COLOURS = ["#56B4E9", "#E69F00", "#882255", "#44AA99", "#332288", "#AA4499", "#117733", "#DDCC77"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
@@ -67,6 +67,13 @@ def quantity(value: float, unit: str) -> str:
     return f"{three_digits(value)} {units[index]}".strip()
 
 
+def tick_text(value: float, unit: str) -> str:
+    """A figure on an axis: no more digits than it needs."""
+    figure, _, scaled_unit = quantity(value, unit).partition(" ")
+    figure = figure.rstrip("0").rstrip(".") if "." in figure else figure
+    return "0" if value == 0 else f"{figure} {scaled_unit}"
+
+
 def ratio_axis(axes: Axes, low: float, high: float) -> None:
     """A logarithmic x axis from low to high with plain ratios as ticks: half and double are equally far from 1."""
     axes.set_xscale("log")
@@ -75,11 +82,14 @@ def ratio_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=8)
 
 
 def ratio_ticks(low: float, high: float) -> list[float]:
     if high / low < 2.5:
         ticks = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0]
+    elif high / low < 6:
+        ticks = [0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5]
     elif high / low < 40:
         ticks = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32]
     else:
