@@ -1,0 +1,90 @@
+// Proves: every line of every suite names a workload with parameters that it accepts, written as
+// results show them; the smoke suite runs each synthetic workload at its smoke size; standard and
+// full leave none out. Does not prove that the runner reads the settings (bench/tests do), nor how
+// long a suite takes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "workloads/registry.hpp"
+
+namespace workloads {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The lines that name workloads, by their first word; the rest of each as it stands.
+std::map<std::string, std::string> lines_of(const std::string& suite) {
+  std::ifstream file(fs::path(SUITES_FOLDER) / (suite + ".suite"));
+  EXPECT_TRUE(file) << suite;
+  std::map<std::string, std::string> lines;
+  for (std::string row; std::getline(file, row);) {
+    std::istringstream words(row.substr(0, row.find('#')));
+    std::string first;
+    std::string rest;
+    if (!(words >> first) || first == "set") continue;
+    std::getline(words, rest);
+    EXPECT_FALSE(lines.contains(first)) << suite << " names " << first << " twice";
+    lines[first] = rest;
+  }
+  return lines;
+}
+
+// Its source is there, whether or not its library is.
+bool is_realistic(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return fs::exists(fs::path(REALISTIC_FOLDER) / (name + ".cpp"));
+}
+
+std::string smoke_selection(const Info& info) {
+  if (info.smoke_parameters.empty()) return info.name;
+  return select(info.name + ":" + info.smoke_parameters).name();
+}
+
+class Suites : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Suites, NameWorkloadsAsResultsDo) {
+  for (const auto& [text, rest] : lines_of(GetParam())) {
+    if (find(text.substr(0, text.find(':'))) == nullptr) {
+      EXPECT_TRUE(is_realistic(text)) << text;
+      continue;
+    }
+    EXPECT_NO_THROW(EXPECT_EQ(select(text).name(), text)) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Suites,
+                         ::testing::Values("quick", "standard", "full", "ladder", "fragmentation",
+                                           "scaling", "smoke"),
+                         [](const auto& suite) { return std::string(suite.param); });
+
+TEST(SmokeSuite, RunsEachWorkloadAtItsSmokeSize) {
+  const auto lines = lines_of("smoke");
+  for (const Entry& entry : registered()) {
+    const auto line = lines.find(smoke_selection(entry.info));
+    ASSERT_NE(line, lines.end()) << smoke_selection(entry.info);
+    EXPECT_THAT(
+        line->second + " ",
+        ::testing::HasSubstr("iterations=" + std::to_string(entry.info.smoke_iterations) + " "))
+        << entry.info.name;
+  }
+}
+
+TEST(StandardAndFullSuite, LeaveNoWorkloadOut) {
+  for (const char* suite : {"standard", "full"}) {
+    std::vector<std::string> names;
+    for (const auto& [text, rest] : lines_of(suite))
+      names.push_back(text.substr(0, text.find(':')));
+    for (const Entry& entry : registered()) {
+      EXPECT_THAT(names, ::testing::Contains(entry.info.name)) << suite;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace workloads
