@@ -60,12 +60,18 @@ def draw_charts(directory: Path) -> None:
         raise PublishError(done.stderr.strip() or "charts.py failed")
 
 
-def copy(directory: Path, target: Path) -> None:
+def without_own_folder(text: str, root: Path) -> str:
+    """Paths into the project become relative to it: where it was checked out is nobody's business."""
+    return text.replace(f"{root.resolve()}/", "").replace(str(root.resolve()), ".")
+
+
+def copy(directory: Path, target: Path, root: Path) -> None:
     if target.exists():
         raise PublishError(f"{target} exists already; choose another NAME or remove it")
     target.mkdir(parents=True)
     for name in REQUIRED + [name for name in OPTIONAL if (directory / name).exists()]:
-        shutil.copyfile(directory / name, target / name)
+        text = (directory / name).read_text(encoding="utf-8")
+        (target / name).write_text(without_own_folder(text, root), encoding="utf-8")
     shutil.copytree(directory / "charts", target / "charts")
 
 
@@ -178,7 +184,7 @@ def publish(arguments: argparse.Namespace) -> Path:
         parts_around(readme, BEGIN, END)
     draw_charts(arguments.run_dir)
     target = results / arguments.name
-    copy(arguments.run_dir, target)
+    copy(arguments.run_dir, target, arguments.root)
     replace_between(results / "README.md", INDEX_BEGIN, INDEX_END, index(results))
     if not arguments.no_readme:
         replace_between(readme, BEGIN, END, readme_section(read_run(target), arguments.name))

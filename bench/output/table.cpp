@@ -40,6 +40,7 @@ struct Layout {
   const Index& index;
   const Style& style;
   Intervals intervals;
+  std::size_t interval_width;  // of the widest text of an interval
 };
 
 char mark_of(const Summary& row) {
@@ -57,15 +58,20 @@ char mark_of(const Summary& row) {
   return judgement(row) == Judgement::kBetter ? '+' : '-';
 }
 
-// "±0.05": the wider side of the interval, with the decimals of the ratio.
-std::string half_width(double ratio, const std::optional<Interval>& interval, const Style& style) {
+// "±0.05": the wider side of the interval, with the decimals of the ratio. Where that is more than
+// half of the ratio the sides differ too much for one figure: "0.57-3.69".
+std::string interval_text(double ratio, const std::optional<Interval>& interval,
+                          const Style& style) {
   if (!interval) {
     return "";
+  }
+  const double half = std::max(interval->high - ratio, ratio - interval->low);
+  if (half > ratio / 2) {
+    return fmt::format("{}-{}", ratio_text(interval->low), ratio_text(interval->high));
   }
   const std::string shown = ratio_text(ratio);
   const auto point = shown.find('.');
   const std::size_t decimals = point == std::string::npos ? 0 : shown.size() - point - 1;
-  const double half = std::max(interval->high - ratio, ratio - interval->low);
   return fmt::format("{}{:.{}f}", style.utf8 ? "\u00b1" : "+-", half, decimals);
 }
 
@@ -77,7 +83,7 @@ std::string ratio_cell(double ratio, const std::optional<Interval>& interval, ch
                        const Layout& layout) {
   std::string text = ratio_text(ratio);
   if (layout.intervals == Intervals::kShown) {
-    text += ' ' + left_aligned(half_width(ratio, interval, layout.style), 5);
+    text += ' ' + left_aligned(interval_text(ratio, interval, layout.style), layout.interval_width);
   }
   return fmt::format("{} {}", text, mark);
 }
@@ -242,6 +248,17 @@ std::string render_in_pieces(const Part& part, std::span<const std::string> subj
   return text;
 }
 
+std::size_t widest_interval(const Part& part, const Report& report, const Style& style) {
+  std::size_t widest = 0;
+  for (const Summary& row : report.summaries) {
+    if (row.metric == part.metric && row.ratio) {
+      widest =
+          std::max(widest, display_width(interval_text(*row.ratio, row.ratio_interval, style)));
+    }
+  }
+  return widest;
+}
+
 std::string render_part(const Part& part, const Report& report, const Index& index,
                         const Style& style) {
   std::vector<std::string> subjects;
@@ -250,18 +267,20 @@ std::string render_part(const Part& part, const Report& report, const Index& ind
       subjects.push_back(allocator);
     }
   }
-  Layout layout{report, index, style, Intervals::kShown};
+  Layout layout{report, index, style, Intervals::kShown, widest_interval(part, report, style)};
   const auto width = static_cast<std::size_t>(style.width);
   if (grid_width(rows_of(part, subjects, layout)) > width) {
     layout.intervals = Intervals::kLeftOut;
   }
   std::string text = painted(part.title, Paint::kHeading, style.colour) + "\n";
-  text += fmt::format("ratio to {}, whose own figure comes first; n = {}{}\n",
-                      report.facts.baseline, index.repetitions(part.metric),
-                      layout.intervals == Intervals::kShown
-                          ? fmt::format("; {} half of the 95 % interval, its wider side",
-                                        style.utf8 ? "\u00b1" : "+-")
-                          : "; intervals are in summary.csv and in a wider window");
+  text += fmt::format(
+      "ratio to {}, whose own figure comes first; n = {}{}\n", report.facts.baseline,
+      index.repetitions(part.metric),
+      layout.intervals == Intervals::kShown
+          ? fmt::format(
+                "; {} half of the 95 % interval (its wider side), or all of it where it is wide",
+                style.utf8 ? "\u00b1" : "+-")
+          : "; intervals are in summary.csv and in a wider window");
   text += render_in_pieces(part, subjects, layout);
   const GeometricMean* mean = index.mean(part.metric, report.facts.baseline);
   if (mean != nullptr && mean->cells_left_out > 0) {
@@ -301,7 +320,7 @@ std::string legend(const Report& report, const Style& style) {
         return row.median && !row.ratio && row.allocator != report.facts.baseline &&
                (row.metric == "throughput" || row.metric == "peak_rss");
       })) {
-    text += fmt::format("   (figure itself): {} has none to compare with", report.facts.baseline);
+    text += "   (figure): no ratio, as one of the two is missing or 0";
   }
   return wrapped(text, 0, static_cast<std::size_t>(style.width));
 }

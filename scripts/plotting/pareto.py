@@ -91,14 +91,19 @@ def label(axes: Axes, point: Point, colour: str, taken: list[Bbox]) -> None:
     taken.append(box)
 
 
+def ends(means: list[Mean]) -> list[float]:
+    values = [value for mean in means for value in (mean.ratio, mean.ratio_low, mean.ratio_high)]
+    return [value for value in values if value is not None]
+
+
 def padded(values: list[float], before: float, after: float) -> tuple[float, float]:
     low, high = min(values), max(values)
     return low / before, high * after
 
 
 def ratio_axes(axes: Axes, points: list[Point]) -> None:
-    x_low, x_high = padded([point.x for point in points], 1.10, 1.40)
-    y_low, y_high = padded([point.y for point in points], 1.10, 1.16)
+    x_low, x_high = padded(ends([point.peak_rss for point in points]), 1.08, 1.30)
+    y_low, y_high = padded(ends([point.throughput for point in points]), 1.08, 1.12)
     axes.set(xscale="log", yscale="log", xlim=(x_low, x_high), ylim=(y_low, y_high))
     axes.set_xticks(ratio_ticks(x_low, x_high))
     axes.set_yticks(ratio_ticks(y_low, y_high))

@@ -14,7 +14,7 @@ from .style import (BETTER, HIGHER_IS_BETTER, TITLES, UNDECIDED, WORSE, better_a
 
 ROW_INCHES = 0.21
 HEAD_INCHES = 0.80
-FOOT_INCHES = 1.0
+FOOT_INCHES = 1.05
 LABEL_INCHES = 2.2
 
 
@@ -86,7 +86,7 @@ def forest(run: Run, metric: str, directory: Path) -> list[Path]:
     subjects = run.subjects
     height = HEAD_INCHES + FOOT_INCHES + ROW_INCHES * (len(cells) + 2)
     label_inches = LABEL_INCHES
-    width = label_inches + 1.75 * len(subjects) + 0.2
+    width = max(8.0, label_inches + 1.75 * len(subjects) + 0.2)
     figure, panels = plt.subplots(1, len(subjects), figsize=(width, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left=label_inches / width, right=1 - 0.55 / width, top=1 - HEAD_INCHES / height,
                            bottom=FOOT_INCHES / height, wspace=0.32)
@@ -111,7 +111,7 @@ def forest(run: Run, metric: str, directory: Path) -> list[Path]:
                     y=1 - 0.14 / height, va="top", fontsize=13, fontweight="bold")
     figure.legend(handles=legend_of_verdicts(), loc="upper right", ncol=3, fontsize=8,
                   bbox_to_anchor=(0.995, 1 - 0.06 / height), handletextpad=0.4, columnspacing=1.2)
-    figure.supxlabel(f"ratio to {run.baseline} (logarithmic)", fontsize=9, y=0.52 / height)
+    figure.supxlabel(f"ratio to {run.baseline} (logarithmic)", fontsize=9, y=0.58 / height)
     note = (f"Rows: workload · threads, and what {run.baseline} did (median). Lines: 95 % interval, paired by block, "
             f"n = {run.repetitions(metric)}.")
     return finish(figure, run, note, directory / f"{metric}_ratios")
@@ -158,7 +158,7 @@ def bars(run: Run, metric: str, directory: Path) -> list[Path]:
     row_inches = max(0.26, 0.105 * (len(run.subjects) + 0.8))
     head, foot = 0.85, 1.05
     height = head + foot + rows * row_inches
-    figure, panels = plt.subplots(1, columns, figsize=(5.6 * columns + 0.4, height), squeeze=False)
+    figure, panels = plt.subplots(1, columns, figsize=(5.6 * columns + (0.4 if columns > 1 else 2.6), height), squeeze=False)
     width = figure.get_size_inches()[0]
     panel_inches = (width - columns * (LABEL_INCHES + 0.15)) / columns
     figure.subplots_adjust(left=LABEL_INCHES / width, right=1 - 0.15 / width, top=1 - head / height,
@@ -177,7 +177,7 @@ def bars(run: Run, metric: str, directory: Path) -> list[Path]:
                     y=1 - 0.14 / height, va="top", fontsize=13, fontweight="bold")
     figure.legend(handles=handles, loc="upper left", ncol=len(handles), fontsize=8.5,
                   bbox_to_anchor=(0.003, 1 - 0.42 / height), handlelength=1.2, columnspacing=1.4)
-    figure.supxlabel(f"ratio to {run.baseline} (logarithmic)", fontsize=9, y=0.55 / height)
+    figure.supxlabel(f"ratio to {run.baseline} (logarithmic)", fontsize=9, y=0.60 / height)
     note = (f"Rows: workload · threads, and what {run.baseline} did (median). Thin lines: 95 % interval, paired by "
             f"block, n = {run.repetitions(metric)}.")
     return finish(figure, run, note, directory / f"{metric}_bars")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -25,6 +26,7 @@ BETTER, WORSE, UNDECIDED = "#0072B2", "#D55E00", "#8C8C8C"
 TITLES = {"throughput": "Throughput", "wall_time": "Wall time", "peak_rss": "Peak RSS"}
 HIGHER_IS_BETTER = {"throughput"}
 POINTS_PER_INCH = 150
+CAPTION_CHARS_PER_INCH = 15.5
 
 plt.rcParams.update({
     "font.family": "DejaVu Sans", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
@@ -99,9 +101,10 @@ def ratio_ticks(low: float, high: float) -> list[float]:
 
 def finish(figure: Figure, run: Run, note: str, path_stem: Path) -> list[Path]:
     """Writes the caption under the figure and saves it as SVG and PNG, both the same for the same run."""
-    height = figure.get_size_inches()[1]
-    figure.text(0.01, 0.10 / height, f"{note}\n{run.machine()}", fontsize=7.5, color="#444444", va="bottom", ha="left",
-                linespacing=1.5)
+    width, height = figure.get_size_inches()
+    lines = [line for text in (note, run.machine()) for line in textwrap.wrap(text, int(width * CAPTION_CHARS_PER_INCH))]
+    figure.text(0.01, 0.08 / height, "\n".join(lines), fontsize=7.5, color="#444444", va="bottom", ha="left",
+                linespacing=1.4)
     paths = [path_stem.with_suffix(".svg"), path_stem.with_suffix(".png")]
     figure.savefig(paths[0], metadata={"Date": None})
     figure.savefig(paths[1], dpi=POINTS_PER_INCH, metadata={"Software": None})

@@ -80,6 +80,14 @@ class Publish(unittest.TestCase):
         self.assertIn("\nold\n", (self.root / "README.md").read_text())
         self.assertIn("[first]", (self.root / "results" / "README.md").read_text())
 
+    def test_leaves_out_where_the_project_was_checked_out(self) -> None:
+        self.set_environment(command=f"{self.root}/build/release/bin/bench --allocator=osmem", folder=str(self.root))
+        self.assertEqual(self.publish().returncode, 0)
+        text = (self.root / "results" / "first" / "environment.json").read_text()
+        self.assertEqual(json.loads(text)["command"], "build/release/bin/bench --allocator=osmem")
+        self.assertNotIn(str(self.root), text)
+        self.assertNotIn(str(self.root), (self.root / "README.md").read_text())
+
     def test_refuses_a_run_that_lacks_a_file(self) -> None:
         (self.run_dir / "samples.csv").unlink()
         self.assert_refused(self.publish(), "lacks samples.csv")
