@@ -39,7 +39,7 @@ std::vector<std::string> nearest(std::string_view name, std::span<const std::str
   for (const auto& candidate : known) {
     const bool prefix = name.size() >= 2 && (candidate.starts_with(name) || name.starts_with(candidate));
     const std::size_t edits = prefix ? 1 : edits_between(name, candidate);
-    if (edits <= std::max<std::size_t>(1, std::min(name.size(), candidate.size()) / 3)) {
+    if (edits <= (std::min(name.size(), candidate.size()) + 1) / 2) {
       close.emplace_back(edits, candidate);
     }
   }

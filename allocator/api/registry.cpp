@@ -65,6 +65,9 @@ void add_setting(std::vector<Candidate>& list, const std::string& piece) {
     throw UnusableAllocator("'" + piece + "' sets an environment variable but stands before any allocator; write "
                             "name=path," + piece);
   }
+  if (piece.starts_with("LD_PRELOAD=")) {
+    throw UnusableAllocator("LD_PRELOAD cannot be part of a configuration: it is how an allocator is put to work");
+  }
   const auto equals = piece.find('=');
   list.back().environment.emplace_back(piece.substr(0, equals), piece.substr(equals + 1));
 }

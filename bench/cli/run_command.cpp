@@ -164,15 +164,15 @@ void add_options(CLI::App& command, RunWords& words) {
       ->type_name("GLOB[,..]");
   command.add_option("--suite", words.suites, "quick (default), standard, full, or another of `bench list suites`, or a file")
       ->type_name("NAME");
-  command.add_option("--threads", words.threads, "thread counts; default: the suite's, 1 and the number of CPUs")->type_name("1,2,cpus");
-  command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's")->type_name("N");
-  command.add_option("--min-time", words.min_time, "seconds to which each workload is calibrated")->type_name("SECONDS");
-  command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->type_name("SECONDS");
-  command.add_option("--seed", words.seed, "of all random orders and of the workloads' data; default 1")->type_name("N");
-  command.add_option("--baseline", words.baseline, "to which ratios are taken; default glibc")->type_name("NAME");
-  command.add_option("--out", words.out, "where results go; default results/local/<date>-<host>-<n>")->type_name("DIR");
-  command.add_option("--resume", words.resume, "go on with the run that was cut off in DIR")->type_name("DIR");
-  command.add_option("--format", words.format, "of the report on stdout: table, csv, json, markdown")->type_name("NAME");
+  command.add_option("--threads", words.threads, "thread counts; default: the suite's, 1 and the number of CPUs")->take_last()->type_name("1,2,cpus");
+  command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's")->take_last()->type_name("N");
+  command.add_option("--min-time", words.min_time, "seconds to which each workload is calibrated")->take_last()->type_name("SECONDS");
+  command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->take_last()->type_name("SECONDS");
+  command.add_option("--seed", words.seed, "of all random orders and of the workloads' data; default 1")->take_last()->type_name("N");
+  command.add_option("--baseline", words.baseline, "to which ratios are taken; default glibc")->take_last()->type_name("NAME");
+  command.add_option("--out", words.out, "where results go; default results/local/<date>-<host>-<n>")->take_last()->type_name("DIR");
+  command.add_option("--resume", words.resume, "go on with the run that was cut off in DIR")->take_last()->type_name("DIR");
+  command.add_option("--format", words.format, "of the report on stdout: table, csv, json, markdown")->take_last()->type_name("NAME");
 }
 
 RunOptions options_of_earlier(const std::filesystem::path& folder, std::string& format) {

@@ -20,6 +20,7 @@ struct Attempt {
   std::string detail;       // for a failure, one line
   bool interrupted = false; // ended by us because the user asked; neither a result nor a failure
   double wall_s = 0;        // of the whole process
+  std::string remark;       // what else the user should know, though it did not fail; one line
   nlohmann::json result;
 };
 

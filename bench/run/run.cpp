@@ -58,6 +58,14 @@ class Keeper final : public SampleSink {
     }
   }
 
+  // The same warning twice is one.
+  void warn(Warning warning) override {
+    const auto same = [&warning](const Warning& other) { return other.what == warning.what; };
+    if (std::none_of(facts_.warnings.begin(), facts_.warnings.end(), same)) {
+      facts_.warnings.push_back(std::move(warning));
+    }
+  }
+
   // Samples of an earlier part of the run, which are on disk already.
   void take_up(std::vector<Sample> earlier) { samples_ = std::move(earlier); }
 
@@ -69,7 +77,7 @@ class Keeper final : public SampleSink {
 
  private:
   RunDirectory& directory_;
-  const RunFacts facts_;
+  RunFacts facts_;
   std::vector<Sample> samples_;
   std::int64_t written_ns_ = monotonic_ns();
 };

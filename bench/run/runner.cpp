@@ -143,6 +143,9 @@ bool Runner::prepare(Cell& cell) {
     fail_everywhere(cell, attempt);
     return false;
   }
+  if (!attempt.remark.empty()) {
+    sink_.warn({attempt.remark, "look at the workload and at the library that counts; all other figures stand"});
+  }
   prepared_.insert(&cell);
   record_.set_prepared(cell);
   record_.write();

@@ -21,6 +21,7 @@ class SampleSink {
  public:
   virtual ~SampleSink() = default;
   virtual void append(std::span<const Sample> samples) = 0;
+  virtual void warn(Warning warning) = 0;
 };
 
 class Runner {

@@ -60,21 +60,27 @@ Attempt WorkerCell::prepare(Launcher& launcher, const allocators::Candidate& bas
     attempt.detail = "it did no operation";
     return attempt;
   }
-  return options_.counter ? count_live_bytes(launcher) : attempt;
+  count_live_bytes(launcher, attempt);
+  return attempt;
 }
 
-Attempt WorkerCell::count_live_bytes(Launcher& launcher) {
-  Attempt attempt = launcher.run(request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
-  if (attempt.status == Status::kOk) {
-    check_work(attempt);
+// Without it only the fragmentation is missing, so a failure here is no failure of the cell.
+void WorkerCell::count_live_bytes(Launcher& launcher, Attempt& cell) {
+  if (!options_.counter) {
+    cell.remark = "fragmentation is not given: libosmem-live-bytes.so is not built";
+    return;
   }
-  if (attempt.status == Status::kOk) {
-    const auto& result = attempt.result;
-    live_peak_bytes_ = static_cast<std::uint64_t>(above(result, "live_peak_bytes", "live_before_bytes"));
+  Attempt counted = launcher.run(request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
+  cell.interrupted |= counted.interrupted;
+  if (counted.status == Status::kOk) {
+    check_work(counted);
+  }
+  if (counted.status == Status::kOk) {
+    live_peak_bytes_ = static_cast<std::uint64_t>(above(counted.result, "live_peak_bytes", "live_before_bytes"));
   } else {
-    attempt.detail = "while counting its live bytes: " + attempt.detail;
+    cell.remark = "fragmentation of " + label() + " is not given: counting its live bytes ended with " +
+                  std::string(to_string(counted.status)) + ": " + counted.detail;
   }
-  return attempt;
 }
 
 json WorkerCell::state() const {

@@ -34,7 +34,7 @@ class WorkerCell final : public Cell {
   [[nodiscard]] worker::Request request(worker::Mode mode) const;
   // Turns an attempt whose work differs from the baseline's into a WRONG one.
   void check_work(Attempt& attempt) const;
-  Attempt count_live_bytes(Launcher& launcher);
+  void count_live_bytes(Launcher& launcher, Attempt& cell);
   void add_failure(const Attempt& attempt, const Sample& blank, Measured& into) const;
   void add_timed(const nlohmann::json& result, const Sample& blank, Measured& into) const;
   void add_memory(const nlohmann::json& result, const Sample& blank, Measured& into) const;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <stdexcept>
 #include <string>
 
@@ -13,13 +14,26 @@
 namespace bench::worker {
 namespace {
 
-// The file of the object that defines the function, as the loader opened it.
-std::string file_of(const char* function) {
-  // Resolved as a call from any library of this process would be: the first definition in link order.
-  void* address = dlsym(RTLD_DEFAULT, function);
+// A function as this program's own calls reach it: bound by the loader, version and all, as every library's calls are.
+// dlsym would not do: it also finds a definition whose version no caller asks for.
+struct Bound {
+  const char* name;
+  void* address;
+};
+
+std::array<Bound, 5> bound_functions() {
+  return {{{"malloc", reinterpret_cast<void*>(&::malloc)},
+           {"free", reinterpret_cast<void*>(&::free)},
+           {"calloc", reinterpret_cast<void*>(&::calloc)},
+           {"realloc", reinterpret_cast<void*>(&::realloc)},
+           {"posix_memalign", reinterpret_cast<void*>(&::posix_memalign)}}};
+}
+
+// The file of the object that an address lies in, as the loader opened it.
+std::string file_of(const Bound& function) {
   Dl_info info{};
-  if (address == nullptr || dladdr(address, &info) == 0) {
-    throw std::runtime_error(std::string("nobody defines ") + function);
+  if (dladdr(function.address, &info) == 0) {
+    throw std::runtime_error(std::string("the loader does not know whose ") + function.name + " this is");
   }
   return info.dli_fname;
 }
@@ -36,21 +50,15 @@ bool is_c_library(const std::string& file) { return std::filesystem::path(file).
 }  // namespace
 
 allocators::Allocator prove_identity(const std::filesystem::path& library) {
-  for (const char* function : {"malloc", "free", "calloc", "realloc", "posix_memalign"}) {
+  for (const Bound& function : bound_functions()) {
     const std::string found = file_of(function);
     const bool expected = library.empty() ? is_c_library(found) : same_file(found, library.string());
     if (!expected) {
-      throw std::runtime_error(std::string("not the allocator asked for: ") + function + " is served by " + found +
+      throw std::runtime_error(std::string("not the allocator asked for: ") + function.name + " is served by " + found +
                                ", not by " + (library.empty() ? std::string(LIBC_SO) : library.string()));
     }
   }
-  // What this program itself calls, bound when it was linked, must agree with what the loader finds by name.
-  Dl_info bound{};
-  const auto called = reinterpret_cast<void*>(&::malloc);
-  if (dladdr(called, &bound) == 0 || !same_file(bound.dli_fname, file_of("malloc"))) {
-    throw std::runtime_error("not the allocator asked for: this program's own calls of malloc go elsewhere");
-  }
-  return allocators::loaded_allocator(library.empty() ? std::filesystem::path() : library);
+  return allocators::loaded_allocator(library);
 }
 
 }  // namespace bench::worker

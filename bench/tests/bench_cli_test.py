@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""Drives bench as a user does, and checks what it says, leaves and returns.
+
+Proves: identity of allocators, every kind of failed cell, exit codes, errors of usage, interrupts, kill -9, full disks and
+resumption. Does not prove that any figure is right, and asserts none.
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ARGUMENTS = argparse.Namespace()
+QUICKLY = ["--min-time=0.002", "--repetitions=1", "--threads=1"]
+
+
+def fixture(name: str) -> str:
+    return str(Path(ARGUMENTS.fixtures) / f"fixture_{name}.so")
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "samples.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses(out: Path) -> dict[tuple[str, str], str]:
+    """The status of each workload and allocator; a failure wins over figures of the same cell."""
+    found: dict[tuple[str, str], str] = {}
+    for row in rows(out):
+        key = (row["workload"], row["allocator"])
+        if found.get(key, "ok") == "ok":
+            found[key] = row["status"]
+    return found
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.out = Path(self.folder.name) / "out"
+
+    def bench(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([ARGUMENTS.bench, *words], capture_output=True, text=True, timeout=120,
+                              cwd=self.folder.name, **options)  # type: ignore[call-overload]
+
+    def run_bench(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.bench("run", f"--out={self.out}", *QUICKLY, *words)
+
+    def refused(self, *words: str) -> str:
+        """The one line with which bench refuses the words, before it measures anything."""
+        done = self.bench(*words)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        lines = done.stderr.strip().splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertTrue(lines[0].startswith("bench: "), lines[0])
+        self.assertFalse(self.out.exists())
+        return lines[0]
+
+
+class Whole(BenchTest):
+    def test_run_leaves_every_file_and_complete_cells(self) -> None:
+        done = self.run_bench("--allocator=jemalloc", "--against=glibc,limit", "--workload=pair,random-replace", "--repetitions=2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ["samples.csv", "summary.csv", "benchmark.json", "environment.json", "report.md", "run.json"]:
+            self.assertTrue((self.out / name).stat().st_size > 0, name)
+        self.assertEqual(set(statuses(self.out).values()), {"ok"})
+        throughputs = [row for row in rows(self.out) if row["metric"] == "throughput"]
+        self.assertEqual(len(throughputs), 2 * 3 * 2)
+        counts: dict[str, set[str]] = {}
+        for row in rows(self.out):
+            if row["metric"] in ("operations", "iterations"):
+                counts.setdefault(row["workload"] + row["metric"], set()).add(row["value"])
+        self.assertTrue(all(len(values) == 1 for values in counts.values()), counts)
+        environment = json.loads((self.out / "environment.json").read_text())
+        allocators = {row["name"]: row for row in environment["allocators"]}
+        self.assertEqual(set(allocators), {"glibc", "jemalloc", "limit"})
+        self.assertRegex(allocators["jemalloc"]["sha256"], "^[0-9a-f]{64}$")
+        self.assertRegex(allocators["jemalloc"]["version"], "^5")
+        self.assertIn("libc.so.6", allocators["glibc"]["library"])
+
+    def test_memory_runs_leave_timelines_and_retention(self) -> None:
+        suite = Path(self.folder.name) / "mine.suite"
+        suite.write_text("set repetitions=1 min-time=0.002 drain=0.05,0.1 memory-blocks=1\npair threads=1 memory\n")
+        done = self.bench("--allocator=limit", "--against=glibc", f"--suite={suite}", f"--out={self.out}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        metrics = {row["metric"] for row in rows(self.out)}
+        self.assertLessEqual({"mean_rss", "rss_after_drain_0.05s", "rss_after_drain_0.1s", "peak_live"}, metrics)
+        with (self.out / "timelines.csv").open(newline="") as file:
+            points = list(csv.DictReader(file))
+        self.assertEqual({row["allocator"] for row in points}, {"glibc", "limit"})
+        self.assertTrue(all(int(row["rss_bytes"]) > 0 for row in points))
+
+    def test_configurations_are_allocators_of_their_own(self) -> None:
+        done = self.run_bench("--allocator=tight=jemalloc,MALLOC_CONF=narenas:1,dirty_decay_ms:0", "--against=jemalloc",
+                              "--workload=pair", "--format=json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        json.loads(done.stdout)
+        self.assertEqual(set(statuses(self.out)), {("pair", "tight"), ("pair", "jemalloc")})
+
+    def test_flags_reach_google_benchmark(self) -> None:
+        done = self.run_bench("--allocator=limit", "--workload=pair", "--", "--benchmark_no_such_flag=1")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("Google Benchmark does not know --benchmark_no_such_flag=1", done.stderr)
+        self.assertIn("use --repetitions", self.refused("--allocator=limit", "--", "--benchmark_repetitions=3"))
+
+    def test_list_names_what_there_is(self) -> None:
+        done = self.bench("list", "--verbose")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ["glibc", "jemalloc", "random-replace", "throughput", "quick", "slots="]:
+            self.assertIn(word, done.stdout)
+
+    def test_a_module_of_the_users_is_measured(self) -> None:
+        done = self.run_bench("--allocator=limit", "--against=glibc", f"--workload={fixture('misbehaving')}", "--timeout=1")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(statuses(self.out)[("fixture-good", "limit")], "ok")
+
+
+class Failures(BenchTest):
+    def test_each_kind_of_failed_cell_is_told_and_the_rest_kept(self) -> None:
+        names = {"crash": "CRASHED", "hang": "TIMEOUT", "checksum": "WRONG", "count": "WRONG", "memory": "OOM", "throw": "FAILED"}
+        wanted = ",".join(f"fixture-{name}:when=preloaded" for name in names)
+        done = self.run_bench("--allocator=jemalloc", "--against=glibc", f"--workload={fixture('misbehaving')},{wanted}", "--timeout=2")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        found = statuses(self.out)
+        for name, status in names.items():
+            workload = f"fixture-{name}:when=preloaded"
+            self.assertEqual(found[(workload, "jemalloc")], status, workload)
+            self.assertEqual(found[(workload, "glibc")], "ok", workload)
+        self.assertEqual(found[("fixture-good", "jemalloc")], "ok")
+        for row in rows(self.out):
+            if row["status"] != "ok":
+                self.assertEqual(row["value"], "")
+                self.assertTrue(row["detail"])
+
+    def test_a_workload_that_fails_everywhere_fails_for_everyone(self) -> None:
+        module = fixture("misbehaving")
+        done = self.run_bench("--allocator=limit", "--against=glibc", f"--workload={module}", "--timeout=1", "--repetitions=2")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        found = statuses(self.out)
+        for allocator in ["limit", "glibc"]:
+            self.assertEqual(found[("fixture-crash", allocator)], "CRASHED")
+            self.assertEqual(found[("fixture-hang", allocator)], "TIMEOUT")
+        self.assertIn("SIGSEGV", done.stderr)
+
+    def test_allocators_that_cannot_serve_fail_and_others_go_on(self) -> None:
+        done = self.run_bench(f"--allocator={fixture('refuses')},{fixture('crashes')},{fixture('loser')}", "--against=glibc",
+                              "--workload=pair")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        found = statuses(self.out)
+        self.assertEqual(found[("pair", "glibc")], "ok")
+        self.assertIn(found[("pair", "fixture_refuses")], {"FAILED", "CRASHED", "OOM"})
+        self.assertEqual(found[("pair", "fixture_crashes")], "CRASHED")
+        self.assertEqual(found[("pair", "fixture_loser")], "FAILED")
+        detail = next(row["detail"] for row in rows(self.out) if row["allocator"] == "fixture_loser")
+        self.assertRegex(detail, r"not the allocator asked for: malloc is served by .*libc\.so\.6, not by .*fixture_loser\.so")
+
+    def test_the_worker_refuses_an_allocator_that_was_not_preloaded(self) -> None:
+        worker = Path(ARGUMENTS.bench).parent.parent / "libexec" / "bench-worker"
+        done = subprocess.run([worker, "mode=identify", f"result={self.folder.name}/r", f"library={fixture('refuses')}"],
+                              capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not the allocator asked for", done.stderr)
+        self.assertFalse(Path(self.folder.name, "r").exists())
+
+
+class Usage(BenchTest):
+    def test_names(self) -> None:
+        self.assertIn("did you mean jemalloc", self.refused("--allocator=jemaloc"))
+        self.assertIn("did you mean larson", self.refused("--allocator=limit", "--workload=larsen"))
+        self.assertIn("did you mean quick", self.refused("--allocator=limit", "--suite=quik"))
+        self.assertIn("table, csv, json, markdown", self.refused("--allocator=limit", "--workload=pair", "--format=xml"))
+        self.assertIn("slots", self.refused("--allocator=limit", "--workload=larson:slot=3"))
+
+    def test_libraries(self) -> None:
+        self.assertIn("no such file", self.refused("--allocator=./missing.so"))
+        self.assertIn("not an ELF file", self.refused(f"--allocator={__file__}/../bench_cli_test.py,x={__file__}"))
+        self.assertIn("exports no malloc", self.refused(f"--allocator={fixture('misbehaving')}"))
+        self.assertIn("must also export aligned_alloc", self.refused(f"--allocator={fixture('partial')}"))
+
+    def test_numbers(self) -> None:
+        for option in ["repetitions", "min-time", "timeout", "threads", "seed"]:
+            for value in ["-1", "nan", "99999999999999999999999", "x"]:
+                self.assertIn(f"--{option} must be", self.refused("--allocator=limit", f"--{option}={value}"))
+        self.assertIn("--repetitions must be", self.refused("--allocator=limit", "--repetitions=0"))
+
+    def test_words(self) -> None:
+        self.assertIn("--no-such-option", self.refused("--allocator=limit", "--no-such-option"))
+        self.assertIn("--allocator=osmem", self.refused("--workload=pair"))
+        self.assertIn("nothing to resume", self.refused("--resume", self.folder.name))
+        self.assertEqual(self.bench("--help").returncode, 0)
+        self.assertEqual(self.bench("run", "--help").returncode, 0)
+        self.assertEqual(self.bench().returncode, 2)
+
+    def test_places_that_cannot_be_written(self) -> None:
+        for place in ["/proc/nowhere", "/dev/null/x"]:
+            line = self.refused("--allocator=limit", "--workload=pair", f"--out={place}")
+            self.assertIn("cannot write", line)
+            self.assertIn("--out", line)
+
+    def test_an_earlier_run_is_not_overwritten(self) -> None:
+        self.assertEqual(self.run_bench("--allocator=limit", "--against=glibc", "--workload=pair").returncode, 0)
+        before = (self.out / "samples.csv").read_bytes()
+        again = self.run_bench("--allocator=limit", "--against=glibc", "--workload=pair")
+        self.assertEqual(again.returncode, 2)
+        self.assertEqual((self.out / "samples.csv").read_bytes(), before)
+
+
+def children_of(process: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return not re.search(r"\) Z", Path(f"/proc/{process}/stat").read_text())
+    except OSError:
+        return False
+
+
+class CutOff(BenchTest):
+    def start(self) -> subprocess.Popen[str]:
+        words = ["--allocator=limit", "--against=glibc", "--workload=pair,batch", "--repetitions=400", "--min-time=0.01",
+                 "--threads=1", f"--out={self.out}"]
+        process = subprocess.Popen([ARGUMENTS.bench, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   cwd=self.folder.name)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.until(lambda: (self.out / "samples.csv").exists() and len(rows(self.out)) > 30)
+        return process
+
+    def until(self, condition: object) -> None:
+        for _ in range(600):
+            if condition():  # type: ignore[operator]
+                return
+            time.sleep(0.05)
+        self.fail("it did not come about within 30 s")
+
+    def test_an_interrupt_keeps_what_was_measured(self) -> None:
+        process = self.start()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertIn("--resume", stderr)
+        self.assertIn("pair", stdout)
+        self.assertGreater(len(rows(self.out)), 30)
+        self.assertTrue((self.out / "summary.csv").exists())
+
+    def test_a_killed_run_leaves_no_orphan_and_goes_on(self) -> None:
+        process = self.start()
+        workers: list[int] = []
+        self.until(lambda: workers.extend(children_of(process.pid)) or workers)
+        process.kill()
+        process.wait()
+        self.until(lambda: not any(is_alive(worker) for worker in workers))
+        kept = rows(self.out)[:30]
+        state = json.loads((self.out / "run.json").read_text())
+        state["command"] = [word.replace("=400", "=2") for word in state["command"]]
+        (self.out / "run.json").write_text(json.dumps(state))
+        before = len({(row["workload"], row["allocator"], row["block"]) for row in rows(self.out)})
+        done = self.bench("--resume", str(self.out))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        after = rows(self.out)
+        self.assertEqual(after[:30], kept)
+        cells = [(row["workload"], row["allocator"], row["block"]) for row in after if row["metric"] == "throughput"]
+        self.assertEqual(len(cells), len(set(cells)))
+        self.assertLessEqual({(w, a, b) for w in ("pair", "batch") for a in ("glibc", "limit") for b in "01"}, set(cells))
+        self.assertGreaterEqual(len(set(cells)), before)
+
+    def test_a_full_disk_ends_the_run_with_what_was_measured(self) -> None:
+        def limit_files() -> None:
+            # A file may not grow beyond this: writes fail as on a full disk (EFBIG instead of ENOSPC).
+            import resource
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+        done = self.bench("run", f"--out={self.out}", "--min-time=0.002", "--threads=1", "--repetitions=1000", "--allocator=limit",
+                          "--against=glibc", "--workload=pair", preexec_fn=limit_files)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("cannot write", done.stderr)
+        self.assertIn("pair", done.stdout)
+        self.assertGreater(len(rows(self.out)), 10)
+
+    def test_a_full_stdout_is_an_error(self) -> None:
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([ARGUMENTS.bench, "list", "metrics"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                  check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("cannot write to standard output", done.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bench", required=True, help="the program")
+    parser.add_argument("--fixtures", required=True, help="folder of the shared objects of fixtures/")
+    parser.add_argument("tests", nargs="*", help="names of tests; default: all")
+    parser.parse_args(namespace=ARGUMENTS)
+    ARGUMENTS.bench = Path(ARGUMENTS.bench).resolve()  # tests run it in folders of their own
+    ARGUMENTS.fixtures = Path(ARGUMENTS.fixtures).resolve()
+    os.environ.pop("LD_PRELOAD", None)
+    unittest.main(argv=[sys.argv[0], *ARGUMENTS.tests])
+
+
+if __name__ == "__main__":
+    main()

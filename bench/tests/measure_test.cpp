@@ -1,0 +1,149 @@
+// Proves that memory, faults, timelines, hashes and the environment are read from the right place, against memory that the test itself
+// maps and touches. Does not prove anything about time.
+#include <gmock/gmock.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "bench/measure/environment.hpp"
+#include "bench/measure/process_memory.hpp"
+#include "bench/measure/sha256.hpp"
+#include "bench/measure/timeline.hpp"
+#include "bench/measure/usage.hpp"
+
+namespace bench {
+namespace {
+
+constexpr std::size_t kBlockBytes = 64U << 20;
+constexpr std::size_t kSlackBytes = 4U << 20;  // what else the process may map meanwhile, and the kernel's batched counters
+
+// Resident from the start, gone at the end.
+class Touched {
+ public:
+  Touched() : memory_(mmap(nullptr, kBlockBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    std::memset(memory_, 1, kBlockBytes);
+  }
+  ~Touched() { munmap(memory_, kBlockBytes); }
+
+ private:
+  void* memory_;
+};
+
+TEST(ResidentMemory, PeakOutlivesTheBlockUntilItIsReset) {
+  ASSERT_TRUE(reset_peak());
+  const auto before = resident_memory();
+  ASSERT_TRUE(before);
+  { const Touched block; }
+  const auto after = resident_memory();
+  EXPECT_GE(after->peak_bytes, before->now_bytes + kBlockBytes - kSlackBytes);
+  EXPECT_LT(after->now_bytes, before->now_bytes + kBlockBytes / 2);
+  ASSERT_TRUE(reset_peak());
+  EXPECT_LT(resident_memory()->peak_bytes, before->now_bytes + kBlockBytes / 2);
+}
+
+TEST(ResidentReader, SeesTouchedPages) {
+  const ResidentReader reader;
+  const auto before = reader.read_bytes();
+  ASSERT_GT(before, 0U);
+  const Touched block;
+  EXPECT_GE(reader.read_bytes() + kSlackBytes, before + kBlockBytes);
+}
+
+TEST(MappingTotals, CountPrivateMemoryInFull) {
+  const auto before = mapping_totals();
+  ASSERT_TRUE(before);
+  const Touched block;
+  const auto after = mapping_totals();
+  EXPECT_GE(after->proportional_bytes + kSlackBytes, before->proportional_bytes + kBlockBytes);
+  EXPECT_GE(after->resident_bytes, after->proportional_bytes);
+}
+
+TEST(Usage, CountsAFaultForEachPageAtLeastOfHugeSize) {
+  const Usage before = usage_so_far();
+  { const Touched block; }
+  const Usage spent = usage_so_far() - before;
+  EXPECT_GE(spent.minor_faults, static_cast<std::int64_t>(kBlockBytes >> 21));
+  EXPECT_GE(spent.user_s + spent.system_s, 0);
+}
+
+TEST(Timeline, RecordsRiseMarksAndMean) {
+  static std::uint64_t live = 7;
+  Timeline timeline(std::chrono::milliseconds(1), [] { return live; });
+  timeline.start();
+  {
+    const Touched block;
+    timeline.mark("full");
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  }
+  timeline.mark("empty");
+  timeline.stop();
+  timeline.stop();
+  const auto points = timeline.points();
+  ASSERT_GE(points.size(), 3U);
+  std::uint64_t highest = 0;
+  for (std::size_t i = 1; i < points.size(); ++i) {
+    EXPECT_GE(points[i].time_ns, points[i - 1].time_ns);
+    EXPECT_EQ(points[i].live_bytes, 7U);
+    highest = std::max(highest, points[i].resident_bytes);
+  }
+  EXPECT_GE(highest + kSlackBytes, points.front().resident_bytes + kBlockBytes);
+  EXPECT_LE(timeline.mean_resident_bytes(), static_cast<double>(highest));
+  EXPECT_GE(timeline.mean_resident_bytes(), static_cast<double>(points.front().resident_bytes) / 2);
+  ASSERT_EQ(timeline.marks().size(), 2U);
+  EXPECT_STREQ(timeline.marks()[0].name, "full");
+  EXPECT_GT(timeline.marks()[0].totals.resident_bytes, timeline.marks()[1].totals.resident_bytes);
+}
+
+TEST(Sha256, GivesThePublishedDigest) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "sha256_test";
+  std::ofstream(file) << "abc";
+  EXPECT_EQ(sha256_of_file(file), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  std::filesystem::remove(file);
+  EXPECT_FALSE(sha256_of_file(file));
+}
+
+TEST(Environment, HasWhatReportsRead) {
+  const auto environment = describe_environment();
+  for (const char* key : {"cpu", "memory_bytes", "kernel", "libc", "compiler", "build_type", "commit", "dirty", "date", "host"}) {
+    EXPECT_TRUE(environment.contains(key)) << key;
+  }
+  EXPECT_GE(environment["cpu"]["usable"], 1);
+}
+
+std::string warnings_of(const nlohmann::json& environment) {
+  std::string all;
+  for (const auto& warning : host_warnings(environment)) {
+    EXPECT_FALSE(warning.remedy.empty());
+    all += warning.what + "\n";
+  }
+  return all;
+}
+
+TEST(HostWarnings, NameEachDoubtAndNoOther) {
+  nlohmann::json calm = {{"cpu", {{"usable", 4}, {"governor", "performance"}, {"turbo", false}}},
+                         {"load_average", "0.10 0.2 0.3 1/2 3"},
+                         {"transparent_huge_pages", "madvise"},
+                         {"build_type", "Release"},
+                         {"commit", "c0ffee"},
+                         {"dirty", false},
+                         {"allocator_variables", nlohmann::json::array()}};
+  EXPECT_EQ(warnings_of(calm), "");
+  nlohmann::json doubtful = calm;
+  doubtful["cpu"]["governor"] = "powersave";
+  doubtful["cpu"]["turbo"] = true;
+  doubtful["load_average"] = "3.50 1 1 1/2 3";
+  doubtful["memory_limit_bytes"] = 1 << 30;
+  doubtful["transparent_huge_pages"] = "always";
+  doubtful["build_type"] = "Debug";
+  doubtful["dirty"] = true;
+  doubtful["allocator_variables"] = {"MALLOC_ARENA_MAX=1", "LD_PRELOAD=/x.so"};
+  const auto text = warnings_of(doubtful);
+  for (const char* part : {"powersave", "turbo", "3.50", "1024 MiB", "always", "Debug", "c0ffee", "MALLOC_ARENA_MAX=1 is set",
+                           "LD_PRELOAD=/x.so is not passed on"}) {
+    EXPECT_THAT(text, testing::HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace bench

@@ -1,0 +1,223 @@
+// Proves the parts of a run that need no worker: suites, thread counts, lists of workloads, progress, and how a child process's
+// end is told (exit, signal, timeout with its whole group, failure to start). Does not prove a run as a whole: see bench_cli_test.py.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "bench/run/launcher.hpp"
+#include "bench/run/plan.hpp"
+#include "bench/run/process.hpp"
+#include "bench/run/progress.hpp"
+#include "bench/run/suite.hpp"
+#include "bench/run/worker/request.hpp"
+
+namespace bench {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Suite suite_of(const std::string& text) {
+  std::istringstream in(text);
+  return parse_suite(in, "test", "test.suite");
+}
+
+std::string suite_error(const std::string& text) {
+  try {
+    suite_of(text);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Suite, ReadsSettingsAndLines) {
+  const Suite suite = suite_of(
+      "# comment\n"
+      "set repetitions=7 min-time=0.5 threads=1,cpus timeout=9 drain=0.1,1 memory-blocks=2\n"
+      "\n"
+      "pair\n"
+      "larson:slots=10,max=99 threads=2,4 min-time=0.25 memory  # why\n"
+      "batch iterations=1000\n");
+  EXPECT_EQ(suite.repetitions, 7);
+  EXPECT_DOUBLE_EQ(suite.min_time_s, 0.5);
+  EXPECT_DOUBLE_EQ(suite.timeout_s, 9);
+  EXPECT_THAT(suite.threads, ElementsAre(1, 0));
+  EXPECT_THAT(suite.drain_s, ElementsAre(0.1, 1));
+  EXPECT_EQ(suite.memory_blocks, 2);
+  ASSERT_EQ(suite.lines.size(), 3U);
+  EXPECT_FALSE(suite.lines[0].memory);
+  EXPECT_EQ(suite.lines[1].workload, "larson:slots=10,max=99");
+  EXPECT_THAT(suite.lines[1].threads, ElementsAre(2, 4));
+  EXPECT_EQ(suite.lines[1].min_time_s, 0.25);
+  EXPECT_TRUE(suite.lines[1].memory);
+  EXPECT_EQ(suite.lines[2].iterations, 1000);
+}
+
+TEST(Suite, NamesFileAndLineOfAMistake) {
+  EXPECT_THAT(suite_error("pair\nlarson thread=2\n"), HasSubstr("test.suite:2: unknown setting 'thread=2'"));
+  EXPECT_THAT(suite_error("set repetitions=0\npair\n"), HasSubstr("test.suite:1: repetitions must be a whole number from 1"));
+  EXPECT_THAT(suite_error("set min-time=nan\npair\n"), HasSubstr("min-time must be seconds above 0"));
+  EXPECT_THAT(suite_error("pair threads=0\n"), HasSubstr("threads must be a whole number from 1"));
+  EXPECT_THAT(suite_error("set drain=1,0.1\npair\n"), HasSubstr("ascending"));
+  EXPECT_THAT(suite_error("# nothing\n"), HasSubstr("names no workload"));
+}
+
+TEST(Suite, ShippedOnesAreReadable) {
+  const fs::path folder = SUITE_DIR;
+  const auto names = suite_names(folder);
+  EXPECT_THAT(names, testing::IsSupersetOf({"quick", "standard", "full", "smoke"}));
+  for (const auto& name : names) {
+    EXPECT_FALSE(load_suites(folder, {name}).lines.empty()) << name;
+  }
+  EXPECT_THROW(load_suites(folder, {"quikc"}), UsageError);
+}
+
+TEST(Seconds, AreFinitePositiveAndBounded) {
+  EXPECT_DOUBLE_EQ(parse_seconds("x", "0.25"), 0.25);
+  for (const char* bad : {"0", "-1", "nan", "inf", "1e300", "", "1s", "1,5"}) {
+    EXPECT_THROW(parse_seconds("x", bad), UsageError) << bad;
+  }
+}
+
+TEST(ThreadCounts, AreThoseAskedForOnceEach) {
+  EXPECT_THAT(thread_counts({1, 0}, true, 8), ElementsAre(1, 8));
+  EXPECT_THAT(thread_counts({1, 0}, true, 1), ElementsAre(1));
+  EXPECT_THAT(thread_counts({4, 0, 4}, true, 4), ElementsAre(4));
+  EXPECT_THAT(thread_counts({2, 4}, false, 8), ElementsAre(1));
+}
+
+TEST(Workloads, AreSplitWithTheirParameters) {
+  EXPECT_THAT(split_workloads("pair,larson:min=8,max=9,swap,batch:n=1"),
+              ElementsAre("pair", "larson:min=8,max=9", "swap", "batch:n=1"));
+}
+
+TEST(WorkerRequest, SurvivesItsWayOverTheCommandLine) {
+  worker::Request request;
+  request.mode = worker::Mode::kMemory;
+  request.result = "/tmp/a b.json";
+  request.library = "/lib/x.so";
+  request.workload = "larson:min=8,max=9";
+  request.threads = 3;
+  request.iterations = 123456789012;
+  request.min_time_s = 0.1;
+  request.seed = UINT64_MAX;
+  request.drain_s = {0.1, 10};
+  request.modules = {"/m.so"};
+  auto words = worker::words_of(request);
+  words.insert(words.begin(), "bench-worker");
+  words.insert(words.end(), {"--", "--benchmark_x=1"});
+  std::vector<char*> argv;
+  for (auto& word : words) {
+    argv.push_back(word.data());
+  }
+  const auto read = worker::parse_request(static_cast<int>(argv.size()), argv.data());
+  EXPECT_EQ(worker::words_of(read), worker::words_of(request));
+  EXPECT_EQ(read.seed, UINT64_MAX);
+  EXPECT_EQ(read.drain_s, request.drain_s);
+}
+
+TEST(Progress, EstimatesFromWhatWasSeen) {
+  Progress progress(false);
+  progress.expect("slow", 4, 1);
+  progress.expect("unseen", 2, 1);
+  EXPECT_DOUBLE_EQ(progress.seconds_left(), 6);
+  progress.end("slow", 3);
+  EXPECT_DOUBLE_EQ(progress.seconds_left(), 3 * 3 + 2 * 3);  // the unseen is thought to be as far off
+  progress.drop("unseen", 2);
+  EXPECT_DOUBLE_EQ(progress.seconds_left(), 9);
+  EXPECT_EQ(format_duration(9), "9 s");
+  EXPECT_EQ(format_duration(80), "1 min 20 s");
+  EXPECT_EQ(format_duration(7500), "2 h 5 min");
+}
+
+class ProcessTest : public testing::Test {
+ protected:
+  ProcessTest() : folder_(fs::path(testing::TempDir()) / ("process_test." + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+  }
+  ~ProcessTest() override { fs::remove_all(folder_); }
+
+  Finished shell(const std::string& script, double timeout_s = 30) {
+    return run_to_end(command({"/bin/sh", "-c", script}, timeout_s), signals_);
+  }
+  Command command(std::vector<std::string> words, double timeout_s) const {
+    return {std::move(words), environment_with({}, {"FIXTURE=1"}), folder_ / "out", folder_ / "err", timeout_s};
+  }
+
+  const fs::path folder_;
+  Signals signals_;
+};
+
+TEST_F(ProcessTest, TellsExitCodesAndKeepsOutput) {
+  const Finished finished = shell("echo out $FIXTURE; echo 'first\nlast\n' >&2; exit 7");
+  EXPECT_EQ(finished.ending, Ending::kExited);
+  EXPECT_EQ(finished.code, 7);
+  EXPECT_EQ(last_line(folder_ / "out"), "out 1");
+  EXPECT_EQ(last_line(folder_ / "err"), "last");
+  const Attempt attempt = judge(finished, folder_ / "err", 30);
+  EXPECT_EQ(attempt.status, Status::kFailed);
+  EXPECT_EQ(attempt.detail, "last");
+}
+
+TEST_F(ProcessTest, TellsSignals) {
+  const Finished finished = shell("kill -SEGV $$");
+  EXPECT_EQ(finished.ending, Ending::kKilled);
+  const Attempt attempt = judge(finished, folder_ / "err", 30);
+  EXPECT_EQ(attempt.status, Status::kCrashed);
+  EXPECT_THAT(attempt.detail, HasSubstr("SIGSEGV"));
+}
+
+TEST_F(ProcessTest, TellsExhaustedMemoryFromOtherFailures) {
+  EXPECT_EQ(judge(shell("exit 75"), folder_ / "err", 30).status, Status::kOutOfMemory);
+  EXPECT_EQ(judge(shell("exit 0"), folder_ / "err", 30).status, Status::kOk);
+}
+
+TEST_F(ProcessTest, KillsTheWholeGroupAtTheTimeout) {
+  const Finished finished = shell("sleep 1000 & echo $!; wait", 0.3);
+  EXPECT_EQ(finished.ending, Ending::kTimeout);
+  EXPECT_EQ(judge(finished, folder_ / "err", 0.3).status, Status::kTimeout);
+  const pid_t grandchild = std::stoi(last_line(folder_ / "out"));
+  // Killed, but reaped by somebody else: it goes away soon, or stays as a zombie where nobody reaps.
+  bool gone = false;
+  for (int i = 0; i < 100 && !gone; ++i) {
+    std::ifstream stat("/proc/" + std::to_string(grandchild) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    gone = text.empty() || text.find(") Z") != std::string::npos;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(gone);
+}
+
+TEST_F(ProcessTest, TellsWhatCannotBeStarted) {
+  const Finished finished = run_to_end(command({"/no/such/program"}, 5), signals_);
+  EXPECT_EQ(finished.ending, Ending::kNotStarted);
+  EXPECT_THAT(judge(finished, folder_ / "err", 5).detail, HasSubstr("No such file"));
+}
+
+TEST_F(ProcessTest, EndsTheChildWhenInterrupted) {
+  std::thread user([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    kill(getpid(), SIGINT);
+  });
+  const Finished finished = shell("sleep 1000");
+  user.join();
+  EXPECT_EQ(finished.ending, Ending::kInterrupted);
+  EXPECT_TRUE(signals_.interrupted());
+}
+
+TEST(AllocatorEnvironment, SetsPreloadVariablesAndPadding) {
+  setenv("LD_PRELOAD", "", 1);
+  const auto environment = allocator_environment({"x", "/lib/x.so", {{"CONF", "1"}}}, 10);
+  EXPECT_THAT(environment, testing::IsSupersetOf({"LD_PRELOAD=/lib/x.so", "CONF=1", "BENCH_PADDING=xxxxxxxxxx"}));
+  EXPECT_THAT(allocator_environment({"glibc", {}, {}}, 0), testing::Each(testing::Not(testing::StartsWith("LD_PRELOAD="))));
+}
+
+}  // namespace
+}  // namespace bench
