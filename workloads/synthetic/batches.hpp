@@ -29,19 +29,38 @@ class Batches : public Workload {
     MappedArray<void*>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
     Tally tally;
     for (std::int64_t i = 0; i < iterations; ++i) {
-      for (void*& block : blocks) {
-        block = allocate(bytes_);
-        Touch::write({block, bytes_}, tag_of(tally.operations++));
-      }
-      for (const std::uint32_t index : free_order_) {
-        tally.checksum += Touch::read({blocks[index], bytes_});
-        std::free(blocks[index]);
-      }
+      tally.operations = fill(blocks, tally.operations);
+      tally.checksum += drain(blocks);
     }
     return tally;
   }
 
  private:
+  // `number` is that of the first block; gives the one after the last.
+  std::uint64_t fill(MappedArray<void*>& blocks, std::uint64_t number) const {
+    const std::size_t bytes =
+        bytes_;  // escaped memory is read again after each call; a local is not
+    for (void*& slot : blocks) {
+      void* block = allocate(bytes);
+      slot = block;
+      Touch::write({block, bytes}, tag_of(number++));
+    }
+    return number;
+  }
+
+  // Gives what was read.
+  std::uint64_t drain(const MappedArray<void*>& blocks) const {
+    const std::size_t bytes = bytes_;
+    void* const* const first = blocks.begin();
+    std::uint64_t seen = 0;
+    for (const std::uint32_t index : free_order_) {
+      void* block = first[index];
+      seen += Touch::read({block, bytes});
+      std::free(block);
+    }
+    return seen;
+  }
+
   std::size_t bytes_;
   MappedArray<std::uint32_t> free_order_;
   std::vector<MappedArray<void*>> blocks_;

@@ -51,30 +51,52 @@ class LongChurn : public Workload {
       const std::uint64_t until =
           std::min({(done / phase_ + 1) * phase_, quarter * total / 4, total});
       const MappedArray<std::uint32_t>& sizes = sizes_[done / phase_ % sizes_.size()];
-      for (Walk walk(sizes, done); done < until; ++done) step(walk.next(), victims, tally);
+      done = churn(Walk(sizes, done), done, until, victims, tally);
     }
     mark_phase("end");
-    while (count_ > 0) drop(live_[--count_], tally);
+    while (count_ > 0) tally.checksum += drop(live_[--count_]);
+    live_bytes_ = 0;
     return tally;
   }
 
  private:
-  void step(std::size_t bytes, Walk<std::uint32_t>& victims, Tally& tally) {
-    Block& block = live_[count_++];
-    block = {allocate(bytes), bytes};
-    touch_ends(block.pointer, bytes, tag_of(tally.operations++));
-    live_bytes_ += bytes;
-    while (live_bytes_ > level_bytes_) {
-      Block& victim = live_[(std::uint64_t{victims.next()} * count_) >> 32];
-      drop(victim, tally);
-      victim = live_[--count_];
+  // Makes the allocations numbered from `number` to `until` - 1. Works on copies of the counts: a
+  // local stays in a register over a call of malloc, a member does not.
+  std::uint64_t churn(Walk<std::uint32_t> sizes, std::uint64_t number, std::uint64_t until,
+                      Walk<std::uint32_t>& all_victims, Tally& tally) {
+    Walk<std::uint32_t> victims = all_victims;
+    Block* const live = live_.begin();
+    std::size_t count = count_;
+    std::size_t live_bytes = live_bytes_;
+    tally.operations += until - number;
+    for (; number < until; ++number) {
+      const Block block = put(sizes.next(), number);
+      live[count++] = block;
+      live_bytes += block.bytes;
+      while (live_bytes > level_bytes_) {
+        Block& victim = live[(std::uint64_t{victims.next()} * count) >> 32];
+        live_bytes -= victim.bytes;
+        tally.checksum += drop(victim);
+        victim = live[--count];
+      }
     }
+    all_victims = victims;
+    count_ = count;
+    live_bytes_ = live_bytes;
+    return number;
   }
 
-  void drop(const Block& block, Tally& tally) {
-    tally.checksum += read_ends(block.pointer, block.bytes);
-    live_bytes_ -= block.bytes;
+  static Block put(std::size_t bytes, std::uint64_t number) {
+    const Block block{allocate(bytes), bytes};
+    touch_ends(block.pointer, bytes, tag_of(number));
+    return block;
+  }
+
+  // Gives what was read.
+  static std::uint64_t drop(const Block& block) {
+    const std::uint64_t seen = read_ends(block.pointer, block.bytes);
     std::free(block.pointer);
+    return seen;
   }
 
   std::size_t level_bytes_;

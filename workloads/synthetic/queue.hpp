@@ -33,7 +33,7 @@ class Queue {
   void put(std::span<const T> items) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [&] { return items_.size() - count_ >= items.size(); });
-    for (const T& item : items) items_[(first_ + count_++) % items_.size()] = item;
+    for (const T& item : items) items_[wrapped(first_ + count_++)] = item;
     put_ += items.size();
     if (count_ == items_.size() || put_ == expected_) flowing_ = true;
     if (flowing_) more_.notify_all();
@@ -45,8 +45,8 @@ class Queue {
     std::unique_lock lock(mutex_);
     more_.wait(lock, [&] { return (flowing_ && count_ > 0) || closed_; });
     const std::size_t taken = std::min(items.size(), count_);
-    for (std::size_t i = 0; i < taken; ++i) items[i] = items_[(first_ + i) % items_.size()];
-    first_ = (first_ + taken) % items_.size();
+    for (std::size_t i = 0; i < taken; ++i) items[i] = items_[wrapped(first_ + i)];
+    first_ = wrapped(first_ + taken);
     count_ -= taken;
     room_.notify_all();
     return taken;
@@ -60,6 +60,11 @@ class Queue {
   }
 
  private:
+  // Of an index below twice the capacity.
+  [[nodiscard]] std::size_t wrapped(std::size_t index) const {
+    return index < items_.size() ? index : index - items_.size();
+  }
+
   std::mutex mutex_;  // guards all below
   std::condition_variable room_;
   std::condition_variable more_;

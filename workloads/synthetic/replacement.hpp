@@ -56,7 +56,9 @@ struct ReplacementDraws {
   }
 };
 
-// One thread's slots and where it stands in the draws. Full between fill() and drain().
+// One thread's slots and where it stands in the draws. Full between fill() and drain(). The loops
+// work on copies of the positions: a local stays in a register over a call of malloc, a member does
+// not.
 template <typename Touch>
 class Replacer {
  public:
@@ -66,34 +68,45 @@ class Replacer {
         blocks_(slot_count) {}
 
   void fill() {
-    for (Block& block : blocks_) put(block);
+    for (Block& block : blocks_) block = put(sizes_.next(), allocated_++);
   }
 
   void replace(std::uint64_t count) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-      Block& block = blocks_[slots_.next()];
-      drop(block);
-      put(block);
+    Walk<std::uint32_t> slots = slots_;
+    Walk<std::uint32_t> sizes = sizes_;
+    Block* const blocks = blocks_.begin();
+    std::uint64_t checksum = checksum_;
+    const std::uint64_t end = allocated_ + count;
+    for (std::uint64_t number = allocated_; number < end; ++number) {
+      Block& block = blocks[slots.next()];
+      checksum += drop(block);
+      block = put(sizes.next(), number);
     }
+    slots_ = slots;
+    sizes_ = sizes;
+    checksum_ = checksum;
+    allocated_ = end;
   }
 
   void drain() {
-    for (const Block& block : blocks_) drop(block);
+    for (const Block& block : blocks_) checksum_ += drop(block);
   }
 
   // One operation is a malloc and a free; those of fill and drain pair up.
   [[nodiscard]] Tally tally() const { return {allocated_, checksum_}; }
 
  private:
-  void put(Block& block) {
-    block.bytes = sizes_.next();
-    block.pointer = allocate(block.bytes);
-    Touch::write(block, tag_of(allocated_++));
+  static Block put(std::size_t bytes, std::uint64_t number) {
+    const Block block{allocate(bytes), bytes};
+    Touch::write(block, tag_of(number));
+    return block;
   }
 
-  void drop(const Block& block) {
-    checksum_ += Touch::read(block) + block.bytes;
+  // Gives what was read, and the size.
+  static std::uint64_t drop(const Block& block) {
+    const std::uint64_t seen = Touch::read(block) + block.bytes;
     std::free(block.pointer);
+    return seen;
   }
 
   Walk<std::uint32_t> slots_;
