@@ -208,7 +208,7 @@ const Registration registration(
      .smoke_parameters = "operations=20000",
      .profile =
          "live: level at the profile's average a thread (compiler 1.1 MB, python 25 MB, sqlite 2.0 "
-         "MB); mostly "
+         "MB, peaks to twice that by its few blocks of 349 kB); mostly "
          "below 128 bytes, a few of 8 kB and more; lifetimes exponential by size; no remote frees"},
     [](const Setup& setup) { return std::make_unique<Empirical>(setup); });
 

@@ -24,7 +24,7 @@ const Registration registration(
                     {"min", 4, "bytes", "smallest block", 1, 1 << 30},
                     {"max", 32768, "bytes", "largest block", 1, 1 << 30}},
      .smoke_iterations = 100,
-     .profile = "live: level at slots blocks a thread (mean 36 bytes: 37 kB); sizes p ~ size^-2; "
+     .profile = "live: level at slots blocks a thread (40 to 60 kB); sizes p ~ size^-2; "
                 "lifetimes geometric, "
                 "mean slots replacements; no remote frees"},
     [](const Setup& setup) {

@@ -112,7 +112,8 @@ const Registration registration(
      .smoke_iterations = 5,
      .threads_note =
          "threads:N is N threads at work at a time; the threads that run() is called on only wait",
-     .profile = "live: a sawtooth each round, at the defaults about 0.7 MB a thread and 0.3 MB in "
+     .profile = "live: a sawtooth each round, at the defaults about 0.7 MB a thread, twice that "
+                "with a rare huge block, and 0.3 MB in "
                 "the shared slots; sizes "
                 "8-128 bytes, 2 % x 100, 0.1 % x 1,000, 0.01 % x 10,000; a tenth of the frees are "
                 "remote or of a dead "

@@ -105,9 +105,10 @@ const Registration registration(
      .parameters = {{"slots", 1 << 18, "slots", "size of each thread's table", 2, 1 << 24}},
      .smoke_iterations = 100,
      .smoke_parameters = "slots=4096",
-     .profile = "live: about slots / 2 blocks a thread (131,072), level; sizes 8-1,024 bytes, half "
-                "below 16; lifetimes "
-                "from a few visits to the whole run; no remote frees"},
+     .profile =
+         "live: about slots / 2 blocks a thread (131,072, 6 MB), level; sizes 8-1,024 bytes, half "
+         "below 16; lifetimes "
+         "from a few visits to the whole run; no remote frees"},
     [](const Setup& setup) { return std::make_unique<ParetoSlots>(setup); });
 
 }  // namespace

@@ -86,7 +86,7 @@ const Registration registration(
      .parameters = {{"slots", 1000, "blocks", "blocks live at a time on each thread", 5, 1 << 24},
                     {"max", 1000, "bytes", "largest block", 8, 1 << 24}},
      .smoke_iterations = 20,
-     .profile = "live: a sawtooth from slots / 5 to slots blocks (about 38 kB) a thread; sizes "
+     .profile = "live: a sawtooth from slots / 5 to slots blocks (about 50 kB) a thread; sizes "
                 "halve in probability per "
                 "doubling; no remote frees"},
     [](const Setup& setup) { return std::make_unique<ShbenchLike>(setup); });
