@@ -69,8 +69,9 @@ class Octree {
   void build(const std::vector<Body>& bodies) {
     cells_.clear();
     cells_.push_back({.centre = {}, .half_width = extent(bodies)});
-    for (std::size_t i = 0; i < bodies.size(); ++i)
+    for (std::size_t i = 0; i < bodies.size(); ++i) {
       insert(0, static_cast<std::int32_t>(i), bodies, 0);
+    }
   }
 
   // Acceleration at a body; cells that look smaller than `angle` from there count as one mass.
@@ -101,7 +102,9 @@ class Octree {
       at(cell).body = body;
       return;
     }
-    if (depth == kMaxDepth) return;
+    if (depth == kMaxDepth) {
+      return;
+    }
     if (at(cell).is_leaf) {
       at(cell).is_leaf = false;
       const std::int32_t resident = std::exchange(at(cell).body, kNone);
@@ -132,7 +135,9 @@ class Octree {
   // NOLINTNEXTLINE(misc-no-recursion): the depth is bounded by kMaxDepth
   [[nodiscard]] Vector pull(const Cell& cell, const Vector& from, std::int32_t self,
                             double angle) const {
-    if (cell.mass == 0 || cell.body == self) return {};
+    if (cell.mass == 0 || cell.body == self) {
+      return {};
+    }
     constexpr double kSoftening = 1e-4;
     const Vector way = (1 / cell.mass) * cell.moment - from;
     const double distance2 = squared(way) + kSoftening;
@@ -142,7 +147,9 @@ class Octree {
     }
     Vector sum;
     for (const std::int32_t child : cell.children) {
-      if (child != kNone) sum += pull(cells_[static_cast<std::size_t>(child)], from, self, angle);
+      if (child != kNone) {
+        sum += pull(cells_[static_cast<std::size_t>(child)], from, self, angle);
+      }
     }
     return sum;
   }
@@ -167,10 +174,16 @@ class BarnesHut : public Workload {
   Tally run(int thread_index, std::int64_t iterations) override {
     Digest digest;
     std::vector<Body> bodies(bodies_.begin(), bodies_.end());
-    for (Body& body : bodies) body.mass *= 1.0 + 0.125 * thread_index;
+    for (Body& body : bodies) {
+      body.mass *= 1.0 + 0.125 * thread_index;
+    }
     Octree tree;
-    for (std::int64_t i = 0; i < iterations; ++i) step(tree, bodies);
-    for (const Body& body : bodies) digest.add(std::bit_cast<std::uint64_t>(body.position.x));
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      step(tree, bodies);
+    }
+    for (const Body& body : bodies) {
+      digest.add(std::bit_cast<std::uint64_t>(body.position.x));
+    }
     return {static_cast<std::uint64_t>(iterations) * bodies.size(), digest.value()};
   }
 
@@ -179,8 +192,9 @@ class BarnesHut : public Workload {
     constexpr double kTimeStep = 0.002;
     tree.build(bodies);
     std::vector<Vector> forces(bodies.size());
-    for (std::size_t i = 0; i < bodies.size(); ++i)
+    for (std::size_t i = 0; i < bodies.size(); ++i) {
       forces[i] = tree.acceleration(bodies, i, angle_);
+    }
     for (std::size_t i = 0; i < bodies.size(); ++i) {
       bodies[i].velocity += kTimeStep * forces[i];
       bodies[i].position += kTimeStep * bodies[i].velocity;

@@ -83,7 +83,9 @@ std::vector<char> pack_stream(std::string_view text, int level) {
     const bool is_last = take == text.size();
     left = checked(
         ZSTD_compressStream2(packer.get(), &out, &in, is_last ? ZSTD_e_end : ZSTD_e_continue));
-    if (!is_last) left = 1;
+    if (!is_last) {
+      left = 1;
+    }
     packed.insert(packed.end(), piece.bytes.get(), piece.bytes.get() + out.pos);
     text.remove_prefix(in.pos);
   }
@@ -104,7 +106,9 @@ std::vector<char> unpack_stream(const std::vector<char>& packed) {
 }
 
 void demand(bool is_equal) {
-  if (!is_equal) throw std::runtime_error("compress: what was unpacked differs");
+  if (!is_equal) {
+    throw std::runtime_error("compress: what was unpacked differs");
+  }
 }
 
 class Compress : public Workload {

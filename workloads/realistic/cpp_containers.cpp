@@ -32,7 +32,9 @@ namespace {
 std::string draw_text(Random& random, std::size_t words) {
   std::string text;
   for (std::size_t i = 0; i < words; ++i) {
-    if (i > 0) text += ' ';
+    if (i > 0) {
+      text += ' ';
+    }
     text += draw_word(random);
   }
   return text;
@@ -42,10 +44,14 @@ std::string draw_text(Random& random, std::size_t words) {
 std::uint64_t index_words(Random& random, Digest& digest) {
   constexpr std::uint64_t kPhrases = 600;
   std::map<std::string, std::vector<std::uint32_t>> places;
-  for (std::uint32_t i = 0; i < kPhrases; ++i) places[draw_text(random, 2 + i % 2)].push_back(i);
+  for (std::uint32_t i = 0; i < kPhrases; ++i) {
+    places[draw_text(random, 2 + i % 2)].push_back(i);
+  }
   for (const auto& [phrase, found] : places) {
     digest.add(phrase);
-    for (const std::uint32_t place : found) digest.add(place);
+    for (const std::uint32_t place : found) {
+      digest.add(place);
+    }
   }
   return kPhrases;
 }
@@ -70,10 +76,14 @@ class Sessions {
         session.user = draw_text(random, 3);
         order_.push_back(id);
       }
-      if (session.pages.size() < 16) session.pages.push_back("/" + draw_text(random, 1 + i % 3));
+      if (session.pages.size() < 16) {
+        session.pages.push_back("/" + draw_text(random, 1 + i % 3));
+      }
       digest.add(session.user);
       digest.add(session.pages.size());
-      if (order_.size() > capacity_) expire(digest);
+      if (order_.size() > capacity_) {
+        expire(digest);
+      }
     }
     return kRequests;
   }
@@ -121,7 +131,9 @@ std::uint64_t pump_events(Random& random, Digest& digest) {
       queue.pop_front();
     }
   }
-  for (; !queue.empty(); queue.pop_front()) digest.add(queue.front()->handle());
+  for (; !queue.empty(); queue.pop_front()) {
+    digest.add(queue.front()->handle());
+  }
   return kEvents;
 }
 
@@ -162,7 +174,9 @@ std::uint64_t merge_runs(Random& random, Digest& digest) {
   std::vector<std::vector<std::string>> runs;
   for (std::size_t run = 0; run < kRuns; ++run) {
     runs.emplace_back();
-    for (std::size_t row = 0; row < kRows; ++row) runs.back().push_back(draw_text(random, 3));
+    for (std::size_t row = 0; row < kRows; ++row) {
+      runs.back().push_back(draw_text(random, 3));
+    }
     std::sort(runs.back().begin(), runs.back().end());
   }
   std::list<std::string> merged;
@@ -171,7 +185,9 @@ std::uint64_t merge_runs(Random& random, Digest& digest) {
     merged.merge(rows);
   }
   merged.unique();
-  for (const std::string& row : merged) digest.add(row);
+  for (const std::string& row : merged) {
+    digest.add(row);
+  }
   return kRuns * kRows;
 }
 

@@ -24,7 +24,9 @@ class Digest {
       add(word(text, sizeof(std::uint64_t)));
       text.remove_prefix(sizeof(std::uint64_t));
     }
-    if (!text.empty()) add(word(text, text.size()));
+    if (!text.empty()) {
+      add(word(text, text.size()));
+    }
   }
 
   [[nodiscard]] std::uint64_t value() const { return state_; }

@@ -59,7 +59,9 @@ struct Walker {
     for (unsigned long i = 0; i < count; ++i) {
       moving = step(moving, c, n);
       const mpz_class difference = abs(fixed - moving);
-      if (difference != 0) product = mpz_class(product * difference) % n;
+      if (difference != 0) {
+        product = mpz_class(product * difference) % n;
+      }
     }
     return gcd(product, n);
   }
@@ -77,7 +79,9 @@ mpz_class find_factor(const mpz_class& n) {
         factor = walker.advance(kStepsPerGcd, c, n);
       }
     }
-    if (factor != n) return factor;
+    if (factor != n) {
+      return factor;
+    }
   }
 }
 
@@ -113,7 +117,9 @@ Level remainders(const mpz_class& number, const std::vector<Level>& levels) {
 
 // The part of x whose prime factors all divide the product that `residue` is the remainder of.
 mpz_class smooth_part(mpz_class residue, const mpz_class& x) {
-  for (int i = 0; i < 7; ++i) residue = mpz_class(residue * residue) % x;
+  for (int i = 0; i < 7; ++i) {
+    residue = mpz_class(residue * residue) % x;
+  }
   return gcd(residue, x);
 }
 
@@ -157,12 +163,16 @@ class GmpFactor : public Workload {
 
   void sieve(Random& random, Digest& digest) const {
     Level batch;
-    for (std::size_t i = 0; i < batch_; ++i) batch.push_back(draw_bits(random, batch_bits_));
+    for (std::size_t i = 0; i < batch_; ++i) {
+      batch.push_back(draw_bits(random, batch_bits_));
+    }
     const std::vector<Level> levels = product_tree(std::move(batch));
     const Level residues = remainders(product_of_primes_below(kSmoothBound), levels);
     for (std::size_t i = 0; i < batch_; ++i) {
       const mpz_class part = smooth_part(residues[i], levels[0][i]);
-      if (levels[0][i] % part != 0) throw std::runtime_error("gmp-factor: not a divisor");
+      if (levels[0][i] % part != 0) {
+        throw std::runtime_error("gmp-factor: not a divisor");
+      }
       digest.add(part.get_str());
     }
   }

@@ -47,7 +47,9 @@ struct Request {
 
   [[nodiscard]] const std::string* header(std::string_view name) const {
     for (const auto& [key, value] : headers) {
-      if (key == name) return &value;
+      if (key == name) {
+        return &value;
+      }
     }
     return nullptr;
   }
@@ -64,7 +66,9 @@ std::string_view take(std::string_view& text, std::string_view separator) {
 std::string lower_case(std::string_view text) {
   std::string result(text);
   for (char& letter : result) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+    if (letter >= 'A' && letter <= 'Z') {
+      letter = static_cast<char>(letter - 'A' + 'a');
+    }
   }
   return result;
 }
@@ -74,7 +78,9 @@ Request parse(std::string_view text) {
   std::string_view line = take(text, "\r\n");
   request.method = take(line, " ");
   std::string_view target = take(line, " ");
-  if (line != "HTTP/1.1") throw std::runtime_error("http-cache: not a request");
+  if (line != "HTTP/1.1") {
+    throw std::runtime_error("http-cache: not a request");
+  }
   request.path = take(target, "?");
   while (!target.empty()) {
     std::string_view value = take(target, "&");
@@ -117,18 +123,24 @@ class Cache {
   Page find(const std::string& path) {
     const std::lock_guard lock(mutex_);
     const auto found = by_path_.find(path);
-    if (found == by_path_.end()) return nullptr;
+    if (found == by_path_.end()) {
+      return nullptr;
+    }
     by_use_.splice(by_use_.begin(), by_use_, found->second);
     return found->second->page;
   }
 
   void insert(const std::string& path, Page page) {
     const std::lock_guard lock(mutex_);
-    if (by_path_.contains(path)) return;  // another thread was faster
+    if (by_path_.contains(path)) {
+      return;  // another thread was faster
+    }
     held_bytes_ += page->size();
     by_use_.push_front({path, std::move(page)});
     by_path_.emplace(path, by_use_.begin());
-    while (held_bytes_ > capacity_bytes_ && by_use_.size() > 1) drop_oldest();
+    while (held_bytes_ > capacity_bytes_ && by_use_.size() > 1) {
+      drop_oldest();
+    }
   }
 
  private:
@@ -154,9 +166,12 @@ class Cache {
 std::string answer(const Request& request, const std::string& page) {
   std::string response = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ";
   response += std::to_string(page.size());
-  if (const std::string* cookie = request.header("cookie"))
+  if (const std::string* cookie = request.header("cookie")) {
     response += "\r\nSet-Cookie: " + *cookie;
-  for (const auto& [key, value] : request.query) response += "\r\nX-" + key + ": " + value;
+  }
+  for (const auto& [key, value] : request.query) {
+    response.append("\r\nX-").append(key).append(": ").append(value);
+  }
   response += "\r\n\r\n";
   return response += page;
 }
@@ -170,7 +185,9 @@ class HttpCache : public Workload {
         capacity_bytes_(setup.count("kib") << 10),
         requests_(kDrawnRequests) {
     Random random(setup.seed());
-    for (TextRange& request : requests_) request = draw_request(random, setup.count("pages"));
+    for (TextRange& request : requests_) {
+      request = draw_request(random, setup.count("pages"));
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
@@ -215,10 +232,14 @@ class HttpCache : public Workload {
 
   // This thread's cache; a shared one lives while any thread holds it.
   std::shared_ptr<Cache> enter() {
-    if (sharing_ == kOwn) return std::make_shared<Cache>(capacity_bytes_);
+    if (sharing_ == kOwn) {
+      return std::make_shared<Cache>(capacity_bytes_);
+    }
     const std::lock_guard lock(mutex_);
     std::shared_ptr<Cache> cache = shared_.lock();
-    if (!cache) shared_ = cache = std::make_shared<Cache>(capacity_bytes_);
+    if (!cache) {
+      shared_ = cache = std::make_shared<Cache>(capacity_bytes_);
+    }
     return cache;
   }
 

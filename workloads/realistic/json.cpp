@@ -33,15 +33,23 @@ void change(Value& catalogue) {
     product["price"] = product["price"].get<double>() * 1.25;
     product["available"] = stock > 0;
     product["tags"].push_back(stock % 3 == 0 ? "sale" : "regular");
-    if (stock % 4 == 0) product.erase("description");
-    for (Value& review : product["reviews"]) review["length"] = review["text"].size();
+    if (stock % 4 == 0) {
+      product.erase("description");
+    }
+    for (Value& review : product["reviews"]) {
+      review["length"] = review["text"].size();
+    }
   }
 }
 
 double mean_stars(const Value& reviews) {
-  if (reviews.empty()) return 0;
+  if (reviews.empty()) {
+    return 0;
+  }
   std::int64_t stars = 0;
-  for (const Value& review : reviews) stars += review.at("stars").get<std::int64_t>();
+  for (const Value& review : reviews) {
+    stars += review.at("stars").get<std::int64_t>();
+  }
   return static_cast<double>(stars) / static_cast<double>(reviews.size());
 }
 

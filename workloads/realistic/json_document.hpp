@@ -25,7 +25,9 @@ inline void append_phrase(MappedText& text, Random& random, std::string_view key
 
 // A number with a fraction of six digits, as coordinates are written.
 inline void append_coordinate(MappedText& text, Random& random, std::int64_t limit_degrees) {
-  if (random.chance(1, 2)) text << "-";
+  if (random.chance(1, 2)) {
+    text << "-";
+  }
   text << random.below(static_cast<std::uint64_t>(limit_degrees)) << "."
        << random.between(100000, 999999);
 }
@@ -76,7 +78,9 @@ inline MappedText make_json_document(std::uint64_t seed, std::size_t size_bytes)
   MappedText text(size_bytes + (std::size_t{16} << 10));
   text << "{\"version\": 3, \"products\": [\n";
   for (std::size_t id = 1; text.size() < size_bytes || id == 1; ++id) {
-    if (id > 1) text << ",\n";
+    if (id > 1) {
+      text << ",\n";
+    }
     json_document_detail::append_product(text, random, id);
   }
   text << "\n]}\n";

@@ -33,7 +33,9 @@ class Catalogue {
  public:
   explicit Catalogue(std::string_view text) {
     document_.Parse(text.data(), text.size());
-    if (document_.HasParseError()) throw std::runtime_error("json-rapidjson: cannot parse");
+    if (document_.HasParseError()) {
+      throw std::runtime_error("json-rapidjson: cannot parse");
+    }
   }
 
   // New prices, a field more, long texts out.
@@ -44,7 +46,9 @@ class Catalogue {
       product["price"].SetDouble(product["price"].GetDouble() * 1.25);
       product.AddMember("available", stock > 0, memory);
       product["tags"].PushBack(Value(stock % 3 == 0 ? "sale" : "regular", memory), memory);
-      if (stock % 4 == 0) product.RemoveMember("description");
+      if (stock % 4 == 0) {
+        product.RemoveMember("description");
+      }
       for (Value& review : product["reviews"].GetArray()) {
         review.AddMember("length", review["text"].GetStringLength(), memory);
       }

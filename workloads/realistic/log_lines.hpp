@@ -17,7 +17,9 @@ struct LogLines {
 
   LogLines(std::uint64_t seed, std::size_t count) : lines(count) {
     Random random(seed);
-    for (TextRange& line : lines) line = draw(random);
+    for (TextRange& line : lines) {
+      line = draw(random);
+    }
   }
 
   [[nodiscard]] std::string_view operator[](std::size_t i) const {

@@ -22,7 +22,9 @@ class Cube {
   explicit Cube(std::size_t variables)
       : words_((variables + kPerWord - 1) / kPerWord, ~std::uint64_t{0}) {
     const std::size_t rest = variables % kPerWord;
-    if (rest != 0) words_.back() = (std::uint64_t{1} << (2 * rest)) - 1;
+    if (rest != 0) {
+      words_.back() = (std::uint64_t{1} << (2 * rest)) - 1;
+    }
   }
 
   // 1: false, 2: true, 3: does not matter.
@@ -38,7 +40,9 @@ class Cube {
   // Whether every point of `other` is one of this cube.
   [[nodiscard]] bool contains(const Cube& other) const {
     for (std::size_t i = 0; i < words_.size(); ++i) {
-      if ((other.words_[i] & ~words_[i]) != 0) return false;
+      if ((other.words_[i] & ~words_[i]) != 0) {
+        return false;
+      }
     }
     return true;
   }
@@ -46,18 +50,24 @@ class Cube {
   // Variables in which the two have no value in common; 0 if they meet.
   [[nodiscard]] int distance(const Cube& other) const {
     int count = 0;
-    for (std::size_t i = 0; i < words_.size(); ++i) count += empty_fields(i, other);
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      count += empty_fields(i, other);
+    }
     return count;
   }
 
   // The smallest cube that contains both.
   void unite(const Cube& other) {
-    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      words_[i] |= other.words_[i];
+    }
   }
 
   // The part in both; empty fields where they do not meet.
   void intersect(const Cube& other) {
-    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      words_[i] &= other.words_[i];
+    }
   }
 
   // Frees the variables that `other` fixes: this cube's cofactor against it.
@@ -70,7 +80,9 @@ class Cube {
   // Variables that the cube fixes.
   [[nodiscard]] std::size_t literals(std::size_t variables) const {
     std::size_t ones = 0;
-    for (const std::uint64_t word : words_) ones += static_cast<std::size_t>(std::popcount(word));
+    for (const std::uint64_t word : words_) {
+      ones += static_cast<std::size_t>(std::popcount(word));
+    }
     return 2 * variables - ones;
   }
 
@@ -99,7 +111,9 @@ using Cover = std::vector<Cube>;
 inline Cover cofactor(const Cover& cover, const Cube& cube, const Cube& universe) {
   Cover result;
   for (const Cube& member : cover) {
-    if (member.distance(cube) != 0) continue;
+    if (member.distance(cube) != 0) {
+      continue;
+    }
     result.push_back(member);
     result.back().free_literals_of(cube, universe);
   }
@@ -112,7 +126,9 @@ inline std::optional<std::size_t> splitting_variable(const Cover& cover, std::si
   std::pair<std::size_t, std::size_t> best_rank;  // of the rarer value, of both
   for (std::size_t variable = 0; variable < variables; ++variable) {
     std::size_t counts[4] = {};
-    for (const Cube& cube : cover) ++counts[cube.literal(variable)];
+    for (const Cube& cube : cover) {
+      ++counts[cube.literal(variable)];
+    }
     const std::pair rank(std::min(counts[1], counts[2]), counts[1] + counts[2]);
     if (rank.second > 0 && (!best || rank > best_rank)) {
       best = variable;
@@ -133,9 +149,13 @@ inline std::pair<Cube, Cube> halves(const Cube& universe, std::size_t variable) 
 // Whether the cover holds every point. By Shannon expansion; as deep as there are variables.
 // NOLINTNEXTLINE(misc-no-recursion)
 inline bool is_tautology(const Cover& cover, const Cube& universe, std::size_t variables) {
-  if (std::find(cover.begin(), cover.end(), universe) != cover.end()) return true;
+  if (std::find(cover.begin(), cover.end(), universe) != cover.end()) {
+    return true;
+  }
   const auto variable = splitting_variable(cover, variables);
-  if (!variable) return false;
+  if (!variable) {
+    return false;
+  }
   const auto [low, high] = halves(universe, *variable);
   return is_tautology(cofactor(cover, low, universe), universe, variables) &&
          is_tautology(cofactor(cover, high, universe), universe, variables);
@@ -146,7 +166,9 @@ inline void merge_half(Cover& result, const Cover& half, const Cube& space, cons
   for (const Cube& cube : half) {
     const bool in_both = std::find(other.begin(), other.end(), cube) != other.end();
     Cube merged = cube;
-    if (!in_both) merged.intersect(space);
+    if (!in_both) {
+      merged.intersect(space);
+    }
     if (std::find(result.begin(), result.end(), merged) == result.end()) {
       result.push_back(std::move(merged));
     }
@@ -156,8 +178,12 @@ inline void merge_half(Cover& result, const Cover& half, const Cube& space, cons
 // The points that the cover does not hold. By Shannon expansion.
 // NOLINTNEXTLINE(misc-no-recursion)
 inline Cover complement(const Cover& cover, const Cube& universe, std::size_t variables) {
-  if (cover.empty()) return {universe};
-  if (std::find(cover.begin(), cover.end(), universe) != cover.end()) return {};
+  if (cover.empty()) {
+    return {universe};
+  }
+  if (std::find(cover.begin(), cover.end(), universe) != cover.end()) {
+    return {};
+  }
   const std::size_t variable = *splitting_variable(cover, variables);
   const auto [low, high] = halves(universe, variable);
   const Cover in_low = complement(cofactor(cover, low, universe), universe, variables);

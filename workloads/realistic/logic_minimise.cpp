@@ -44,7 +44,9 @@ class Minimiser {
       expand();
       make_irredundant();
       last = std::exchange(cost, cost_of(cover_));
-      if (cost > last) cover_ = best;
+      if (cost > last) {
+        cover_ = best;
+      }
     }
   }
 
@@ -64,7 +66,9 @@ class Minimiser {
   // Cubes first, then literals.
   [[nodiscard]] std::size_t cost_of(const Cover& cover) const {
     std::size_t cost = 0;
-    for (const Cube& cube : cover) cost += 1000 + cube.literals(variables_);
+    for (const Cube& cube : cover) {
+      cost += 1000 + cube.literals(variables_);
+    }
     return cost;
   }
 
@@ -77,10 +81,14 @@ class Minimiser {
   void expand() {
     for (Cube& cube : cover_) {
       for (std::size_t variable = 0; variable < variables_; ++variable) {
-        if (cube.literal(variable) == 3) continue;
+        if (cube.literal(variable) == 3) {
+          continue;
+        }
         Cube raised = cube;
         raised.set_literal(variable, 3);
-        if (!meets_off(raised)) cube = std::move(raised);
+        if (!meets_off(raised)) {
+          cube = std::move(raised);
+        }
       }
     }
     Cover kept;
@@ -98,7 +106,9 @@ class Minimiser {
   void make_irredundant() {
     for (std::size_t i = cover_.size(); i-- > 0;) {
       const Cover others = all_but(i);
-      if (covers(others, cover_[i], universe_, variables_)) cover_ = others;
+      if (covers(others, cover_[i], universe_, variables_)) {
+        cover_ = others;
+      }
     }
   }
 
@@ -108,9 +118,13 @@ class Minimiser {
     for (std::size_t i = 0; i < cover_.size(); ++i) {
       const Cover alone =
           complement(cofactor(all_but(i), cover_[i], universe_), universe_, variables_);
-      if (alone.empty()) continue;
+      if (alone.empty()) {
+        continue;
+      }
       Cube smallest = alone.front();
-      for (const Cube& cube : alone) smallest.unite(cube);
+      for (const Cube& cube : alone) {
+        smallest.unite(cube);
+      }
       cover_[i].intersect(smallest);
     }
   }
@@ -139,9 +153,13 @@ class LogicMinimise : public Workload {
       const Cover on = draw_function(random);
       Minimiser minimiser(on, variables_);
       minimiser.minimise();
-      if (!minimiser.equals(on)) throw std::runtime_error("logic-minimise: another function");
+      if (!minimiser.equals(on)) {
+        throw std::runtime_error("logic-minimise: another function");
+      }
       for (const Cube& cube : minimiser.cover()) {
-        for (const std::uint64_t word : cube.words()) digest.add(word);
+        for (const std::uint64_t word : cube.words()) {
+          digest.add(word);
+        }
       }
     }
     return {static_cast<std::uint64_t>(iterations) * cubes_, digest.value()};
@@ -154,7 +172,9 @@ class LogicMinimise : public Workload {
     for (std::size_t i = 0; i < cubes_; ++i) {
       cover.emplace_back(variables_);
       for (std::size_t variable = 0; variable < variables_; ++variable) {
-        if (random.chance(2, 3)) cover.back().set_literal(variable, random.chance(1, 2) ? 1 : 2);
+        if (random.chance(2, 3)) {
+          cover.back().set_literal(variable, random.chance(1, 2) ? 1 : 2);
+        }
       }
     }
     return cover;

@@ -32,10 +32,16 @@ enum Collector : std::int64_t { kIncremental, kGenerational };
 class Interpreter {
  public:
   explicit Interpreter(Collector collector) : state_(luaL_newstate()) {
-    if (!state_) throw std::runtime_error("lua: no memory for an interpreter");
+    if (!state_) {
+      throw std::runtime_error("lua: no memory for an interpreter");
+    }
     luaL_openlibs(state_.get());
-    if (collector == kGenerational) lua_gc(state_.get(), LUA_GCGEN, 0, 0);
-    if (luaL_dostring(state_.get(), kLuaPrograms) != LUA_OK) fail();
+    if (collector == kGenerational) {
+      lua_gc(state_.get(), LUA_GCGEN, 0, 0);
+    }
+    if (luaL_dostring(state_.get(), kLuaPrograms) != LUA_OK) {
+      fail();
+    }
   }
 
   // Calls the global function `program` and adds what it returns.
@@ -43,14 +49,17 @@ class Interpreter {
     lua_State* state = state_.get();
     lua_getglobal(state, program);
     lua_pushinteger(state, argument);
-    if (lua_pcall(state, 1, 1, 0) != LUA_OK) fail();
+    if (lua_pcall(state, 1, 1, 0) != LUA_OK) {
+      fail();
+    }
     if (lua_isinteger(state, -1) != 0) {
       digest.add(static_cast<std::uint64_t>(lua_tointeger(state, -1)));
     } else {
       std::size_t size_bytes = 0;
       const char* text = lua_tolstring(state, -1, &size_bytes);
-      if (text == nullptr)
+      if (text == nullptr) {
         throw std::runtime_error("lua: a program returned neither number nor text");
+      }
       digest.add(std::string_view(text, size_bytes));
     }
     lua_pop(state, 1);
@@ -80,7 +89,9 @@ class Lua : public Workload {
     Interpreter interpreter(collector_);
     for (std::int64_t i = 0; i < iterations; ++i) {
       const auto argument = static_cast<std::int64_t>(random.below(1 << 20));
-      for (const char* program : kLuaProgramNames) interpreter.call(program, argument, digest);
+      for (const char* program : kLuaProgramNames) {
+        interpreter.call(program, argument, digest);
+      }
     }
     tally.operations = static_cast<std::uint64_t>(iterations) * std::size(kLuaProgramNames);
     tally.checksum = digest.value();

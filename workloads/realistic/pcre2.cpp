@@ -40,7 +40,9 @@ Pattern compile(std::string_view pattern) {
   int error = 0;
   std::size_t offset = 0;
   Pattern compiled(pcre2_compile(units(pattern), pattern.size(), 0, &error, &offset, nullptr));
-  if (!compiled) throw std::runtime_error("pcre2: cannot compile " + std::string(pattern));
+  if (!compiled) {
+    throw std::runtime_error("pcre2: cannot compile " + std::string(pattern));
+  }
   return compiled;
 }
 
@@ -48,12 +50,16 @@ Pattern compile(std::string_view pattern) {
 void search(const pcre2_code* pattern, std::string_view line, Digest& digest) {
   const Match match(pcre2_match_data_create_from_pattern(pattern, nullptr));
   const int groups = pcre2_match(pattern, units(line), line.size(), 0, 0, match.get(), nullptr);
-  if (groups < 0 && groups != PCRE2_ERROR_NOMATCH) throw std::runtime_error("pcre2: no result");
+  if (groups < 0 && groups != PCRE2_ERROR_NOMATCH) {
+    throw std::runtime_error("pcre2: no result");
+  }
   for (int group = 0; group < groups; ++group) {
     PCRE2_UCHAR* text = nullptr;
     std::size_t size = 0;
     const auto number = static_cast<std::uint32_t>(group);
-    if (pcre2_substring_get_bynumber(match.get(), number, &text, &size) < 0) continue;
+    if (pcre2_substring_get_bynumber(match.get(), number, &text, &size) < 0) {
+      continue;
+    }
     const Substring owned(text);
     digest.add({reinterpret_cast<const char*>(text), size});
   }

@@ -62,7 +62,9 @@ void fill(Span& span, Random& random) {
   span.set_start_ns(random.below(1'000'000'000));
   span.set_end_ns(span.start_ns() + random.below(1'000'000));
   const std::uint64_t attributes = random.between(1, 5);
-  for (std::uint64_t i = 0; i < attributes; ++i) fill(*span.add_attributes(), random);
+  for (std::uint64_t i = 0; i < attributes; ++i) {
+    fill(*span.add_attributes(), random);
+  }
   if (random.chance(1, 3)) {
     auto& event = *span.add_events();
     event.set_time_ns(span.start_ns());
@@ -70,7 +72,9 @@ void fill(Span& span, Random& random) {
     fill(*event.add_attributes(), random);
   }
   if (random.chance(1, 4)) {
-    for (int i = 0; i < 4; ++i) (*span.mutable_counters())[draw_name(random)] = i;
+    for (int i = 0; i < 4; ++i) {
+      (*span.mutable_counters())[draw_name(random)] = i;
+    }
   }
 }
 
@@ -102,7 +106,9 @@ std::string serialise(const Report& report) {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);
-    if (!report.SerializeToCodedStream(&coded)) throw std::runtime_error("protobuf: cannot write");
+    if (!report.SerializeToCodedStream(&coded)) {
+      throw std::runtime_error("protobuf: cannot write");
+    }
   }
   return bytes;
 }
@@ -113,14 +119,18 @@ std::string serialise(const Report& report) {
 std::uint64_t filter(Span& span) {
   std::uint64_t count = 1;
   span.clear_events();
-  if (span.attributes_size() > 2) span.mutable_attributes()->DeleteSubrange(0, 1);
+  if (span.attributes_size() > 2) {
+    span.mutable_attributes()->DeleteSubrange(0, 1);
+  }
   span.mutable_name()->append(" (filtered)");
   const Span* longest = nullptr;
   for (Span& child : *span.mutable_children()) {
     count += filter(child);
     const bool is_longer = longest == nullptr || child.end_ns() - child.start_ns() >
                                                      longest->end_ns() - longest->start_ns();
-    if (is_longer) longest = &child;
+    if (is_longer) {
+      longest = &child;
+    }
   }
   if (longest != nullptr && span.children_size() == 2) {
     Span copy(*longest);
@@ -159,10 +169,16 @@ class Protobuf : public Workload {
   void exchange(Report& sent, Report& received, Random& random, Digest& digest) const {
     build(sent, spans_, random);
     const std::string bytes = serialise(sent);
-    if (!received.ParseFromString(bytes)) throw std::runtime_error("protobuf: cannot read");
+    if (!received.ParseFromString(bytes)) {
+      throw std::runtime_error("protobuf: cannot read");
+    }
     std::uint64_t spans = 0;
-    for (Span& root : *received.mutable_roots()) spans += filter(root);
-    if (spans != spans_) throw std::runtime_error("protobuf: spans were lost");
+    for (Span& root : *received.mutable_roots()) {
+      spans += filter(root);
+    }
+    if (spans != spans_) {
+      throw std::runtime_error("protobuf: spans were lost");
+    }
     digest.add(bytes);
     digest.add(serialise(received));
   }

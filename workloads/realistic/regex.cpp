@@ -24,7 +24,9 @@ namespace {
 
 void search(const std::regex& pattern, std::string_view line, Digest& digest) {
   std::cmatch match;
-  if (!std::regex_search(line.data(), line.data() + line.size(), match, pattern)) return;
+  if (!std::regex_search(line.data(), line.data() + line.size(), match, pattern)) {
+    return;
+  }
   for (const auto& group : match) {
     const std::string text = group.str();
     digest.add(text);

@@ -42,7 +42,9 @@ constexpr std::size_t kReadsPerIteration = 100;
 constexpr std::size_t kRowsPerScan = 50;
 
 void check(const rocksdb::Status& status) {
-  if (!status.ok()) throw std::runtime_error("rocksdb: " + status.ToString());
+  if (!status.ok()) {
+    throw std::runtime_error("rocksdb: " + status.ToString());
+  }
 }
 
 rocksdb::Options make_options(rocksdb::Env* files) {
@@ -115,7 +117,9 @@ class Client {
     for (std::size_t i = 0; i < kReadsPerIteration; ++i) {
       std::string value;
       const auto status = database_.Get({}, key(random_.below(key_count_)).data(), &value);
-      if (!status.IsNotFound()) check(status);
+      if (!status.IsNotFound()) {
+        check(status);
+      }
       digest.add(value);
     }
   }
@@ -185,7 +189,9 @@ class Rocksdb : public Workload {
   std::shared_ptr<Store> enter() {
     const std::lock_guard lock(mutex_);
     std::shared_ptr<Store> store = store_.lock();
-    if (!store) store_ = store = std::make_shared<Store>();
+    if (!store) {
+      store_ = store = std::make_shared<Store>();
+    }
     return store;
   }
 

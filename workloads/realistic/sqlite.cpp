@@ -80,7 +80,9 @@ constexpr const char* kReports[] = {
 class Database {
  public:
   Database() {
-    if (sqlite3_open(":memory:", &handle_) != SQLITE_OK) fail(handle_, "open");
+    if (sqlite3_open(":memory:", &handle_) != SQLITE_OK) {
+      fail(handle_, "open");
+    }
     execute(kSchema);
   }
   ~Database() { sqlite3_close(handle_); }
@@ -88,7 +90,9 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   void execute(const char* sql) {
-    if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(handle_, sql);
+    if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+      fail(handle_, sql);
+    }
   }
   [[nodiscard]] std::int64_t last_row() const { return sqlite3_last_insert_rowid(handle_); }
   [[nodiscard]] sqlite3* handle() const { return handle_; }
@@ -114,7 +118,9 @@ class Statement {
   template <typename... Values>
   void execute(const Values&... values) {
     bind_all(values...);
-    if (sqlite3_step(statement_) != SQLITE_DONE) fail(database_, sqlite3_sql(statement_));
+    if (sqlite3_step(statement_) != SQLITE_DONE) {
+      fail(database_, sqlite3_sql(statement_));
+    }
     sqlite3_reset(statement_);
   }
 
@@ -126,9 +132,13 @@ class Statement {
     int result = SQLITE_OK;
     while ((result = sqlite3_step(statement_)) == SQLITE_ROW) {
       ++rows;
-      for (int i = 0; i < sqlite3_column_count(statement_); ++i) add_column(digest, i);
+      for (int i = 0; i < sqlite3_column_count(statement_); ++i) {
+        add_column(digest, i);
+      }
     }
-    if (result != SQLITE_DONE) fail(database_, sqlite3_sql(statement_));
+    if (result != SQLITE_DONE) {
+      fail(database_, sqlite3_sql(statement_));
+    }
     sqlite3_reset(statement_);
     return rows;
   }
@@ -193,8 +203,12 @@ class Script {
       customer.name = draw_phrase(text_, random, 2);
       customer.city = draw_phrase(text_, random, 1);
     }
-    for (std::size_t i = 0; i < products_.size(); ++i) draw_product(random, i);
-    for (Order& order : orders_) draw_order(random, order);
+    for (std::size_t i = 0; i < products_.size(); ++i) {
+      draw_product(random, i);
+    }
+    for (Order& order : orders_) {
+      draw_order(random, order);
+    }
   }
 
   [[nodiscard]] const MappedArray<Customer>& customers() const { return customers_; }
@@ -311,7 +325,9 @@ class Sqlite : public Workload {
  public:
   explicit Sqlite(const Setup& setup) : script_(setup), days_kept_(setup["days"]) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    if (sqlite3_initialize() != SQLITE_OK) fail(nullptr, "initialize");
+    if (sqlite3_initialize() != SQLITE_OK) {
+      fail(nullptr, "initialize");
+    }
   }
   ~Sqlite() override { sqlite3_shutdown(); }
 

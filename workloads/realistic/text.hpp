@@ -23,7 +23,9 @@ class MappedText {
   explicit MappedText(std::size_t capacity_bytes = std::size_t{1} << 16) : bytes_(capacity_bytes) {}
 
   MappedText& operator<<(std::string_view text) {
-    if (size_ + text.size() > bytes_.size()) grow(size_ + text.size());
+    if (size_ + text.size() > bytes_.size()) {
+      grow(size_ + text.size());
+    }
     std::memcpy(bytes_.begin() + size_, text.data(), text.size());
     size_ += text.size();
     return *this;
@@ -79,7 +81,9 @@ inline std::string_view draw_word(Random& random) {
 // Appends `count` words, a blank between two.
 inline void append_words(MappedText& text, Random& random, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    if (i > 0) text << " ";
+    if (i > 0) {
+      text << " ";
+    }
     text << draw_word(random);
   }
 }

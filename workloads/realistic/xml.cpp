@@ -53,7 +53,9 @@ void append_product(MappedText& text, Random& random, std::size_t id) {
   text << "  <price currency=\"EUR\">" << random.between(1, 999) << "." << random.between(10, 99)
        << "</price>\n  <stock>" << random.below(2000) << "</stock>\n";
   const std::size_t tags = random.between(1, 5);
-  for (std::size_t i = 0; i < tags; ++i) append_element(text, random, "tag", 1);
+  for (std::size_t i = 0; i < tags; ++i) {
+    append_element(text, random, "tag", 1);
+  }
   const std::size_t reviews = random.below(5);
   for (std::size_t i = 0; i < reviews; ++i) {
     text << "  <review stars=\"" << random.between(1, 5) << "\">";
@@ -100,13 +102,17 @@ using Text = std::unique_ptr<xmlChar, FreeText>;
 Document parse(std::string_view text) {
   Document document(xmlReadMemory(text.data(), static_cast<int>(text.size()), "feed.xml", nullptr,
                                   XML_PARSE_NONET | XML_PARSE_NOBLANKS));
-  if (!document) throw std::runtime_error("xml: cannot parse the feed");
+  if (!document) {
+    throw std::runtime_error("xml: cannot parse the feed");
+  }
   return document;
 }
 
 Object evaluate(xmlXPathContext* context, const char* query) {
   Object result(xmlXPathEvalExpression(xml(query), context));
-  if (!result) throw std::runtime_error("xml: cannot evaluate " + std::string(query));
+  if (!result) {
+    throw std::runtime_error("xml: cannot evaluate " + std::string(query));
+  }
   return result;
 }
 
@@ -126,7 +132,9 @@ void add_result(Digest& digest, xmlXPathObject& result) {
 
 void ask(xmlDoc* document, Digest& digest) {
   const Context context(xmlXPathNewContext(document));
-  for (const char* query : kQueries) add_result(digest, *evaluate(context.get(), query));
+  for (const char* query : kQueries) {
+    add_result(digest, *evaluate(context.get(), query));
+  }
 }
 
 // Marks each product, tells its number of children, and takes out every fourth description.

@@ -38,13 +38,17 @@ struct Outcome {
 class LiveBytes {
  public:
   void start() {
-    if (reset_peak_ == nullptr) return;
+    if (reset_peak_ == nullptr) {
+      return;
+    }
     reset_peak_();
     calls_before_ = calls_();
     bytes_before_ = now_();
   }
   void stop(Outcome& outcome) const {
-    if (reset_peak_ == nullptr) return;
+    if (reset_peak_ == nullptr) {
+      return;
+    }
     outcome.calls = calls_() - calls_before_;
     outcome.peak_bytes = peak_() - bytes_before_;
   }
@@ -73,6 +77,7 @@ std::int64_t bytes_in_use() {
 workloads::Tally run_threads(workloads::Workload& workload, int threads, std::int64_t iterations) {
   std::vector<workloads::Tally> tallies(static_cast<std::size_t>(threads));
   std::vector<std::thread> team;
+  team.reserve(tallies.size());
   std::barrier<> start(threads);
   for (int i = 0; i < threads; ++i) {
     team.emplace_back(
@@ -81,7 +86,9 @@ workloads::Tally run_threads(workloads::Workload& workload, int threads, std::in
           tally = workload.run(i, iterations);
         });
   }
-  for (std::thread& member : team) member.join();
+  for (std::thread& member : team) {
+    member.join();
+  }
   workloads::Tally total;
   for (const workloads::Tally& tally : tallies) {
     total.operations += tally.operations;
@@ -116,7 +123,9 @@ void run(char** arguments) {
   const workloads::Selection selection = workloads::select(arguments[2]);
   const int threads = std::atoi(arguments[3]);
   std::int64_t iterations = std::atoll(arguments[4]);
-  if (iterations == 0) iterations = selection.entry.info.smoke_iterations;
+  if (iterations == 0) {
+    iterations = selection.entry.info.smoke_iterations;
+  }
   const std::uint64_t seed = std::strtoull(arguments[5], nullptr, 10);
 
   run_once(selection, threads, iterations, seed);

@@ -40,7 +40,9 @@ struct Run {
 // allocators.
 std::string command_of(const Run& run) {
   std::ostringstream command;
-  if (!run.preload.empty()) command << "LD_PRELOAD='" << run.preload << "' ";
+  if (!run.preload.empty()) {
+    command << "LD_PRELOAD='" << run.preload << "' ";
+  }
   const std::string module = run.workload.substr(0, run.workload.find(':'));
   command << "exec timeout 100 '" REALISTIC_RUNNER "' '" REALISTIC_MODULES "/" << module << ".so' '"
           << run.workload << "' " << run.threads << ' ' << run.iterations << ' ' << run.seed
@@ -54,7 +56,9 @@ std::optional<Report> execute(const Run& run) {
   FILE* const pipe = popen(command.c_str(), "r");
   std::string output;
   std::array<char, 512> line;
-  while (std::fgets(line.data(), line.size(), pipe) != nullptr) output += line.data();
+  while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
+    output += line.data();
+  }
   const int status = pclose(pipe);
   Report report;
   std::istringstream fields(output);
@@ -70,7 +74,9 @@ constexpr std::array kWorkloads = {REALISTIC_NAMES};
 
 std::string test_name(std::string name) {
   for (char& letter : name) {
-    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
+    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) {
+      letter = '_';
+    }
   }
   return name;
 }
@@ -118,7 +124,9 @@ class SameWork : public ::testing::TestWithParam<std::pair<const char*, const ch
 
 TEST_P(SameWork, HasTheSameResult) {
   const auto& [one, other] = GetParam();
-  if (!is_built(one) || !is_built(other)) GTEST_SKIP() << "not built: " << one << " or " << other;
+  if (!is_built(one) || !is_built(other)) {
+    GTEST_SKIP() << "not built: " << one << " or " << other;
+  }
   const auto first = execute({.workload = one, .threads = 2, .iterations = 5});
   const auto second = execute({.workload = other, .threads = 2, .iterations = 5});
   ASSERT_TRUE(first && second);
