@@ -1,0 +1,192 @@
+// The program that fault_test.cpp starts under a plan of faults or under a limit; see there for
+// what it proves. What to run is its argument: the load under faults, a load that runs into a
+// limit, or small blocks that must be had.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "allocator/osmem/osmem.h"
+#include "allocator/tests/osmem/faults.hpp"
+#include "allocator/tests/osmem/shadow.hpp"
+
+namespace {
+
+shadow::Options tolerant_options(size_t live_limit_bytes) {
+  shadow::Options options;
+  options.seed = 5;
+  options.slot_count = 256;
+  options.live_limit_bytes = live_limit_bytes;
+  options.out_of_memory = shadow::OutOfMemory::kIsExpected;
+  return options;
+}
+
+size_t allocated_bytes() {
+  struct os_stats stats {};
+  return os_stats(&stats) ? stats.allocated_bytes : 0;
+}
+
+// One block grows and shrinks through the sizes of large blocks; a refusal keeps it as it is.
+void resize_large_block() {
+  constexpr size_t kMiB = size_t{1} << 20;
+  auto* block = static_cast<unsigned char*>(os_malloc(kMiB));
+  if (block == nullptr) {
+    return;
+  }
+  block[0] = 0x5a;
+  for (const size_t size : {3 * kMiB, 8 * kMiB, 20 * kMiB, 2 * kMiB, 30 * kMiB, kMiB / 2}) {
+    auto* const resized = static_cast<unsigned char*>(os_realloc(block, size));
+    if (resized == nullptr && errno != ENOMEM) {
+      abort();
+    }
+    block = resized != nullptr ? resized : block;
+    if (block[0] != 0x5a) {
+      abort();
+    }
+  }
+  os_free(block);
+}
+
+// The scripted load under faults, with a second thread for a while, then again without faults.
+int run_through_faults() {
+  shadow::Exchange exchange;
+  shadow::Driver driver(tolerant_options(size_t{48} << 20), exchange);
+  driver.run(1500);
+  resize_large_block();
+  std::thread([&driver] { driver.run(300); }).join();
+  os_trim(0);
+  faults::clear();
+  driver.free_all();
+  shadow::Options strict = tolerant_options(size_t{48} << 20);
+  strict.out_of_memory = shadow::OutOfMemory::kIsFailure;
+  shadow::Driver after(strict, exchange);
+  after.run(500);
+  after.free_all();
+  os_trim(0);
+  if (allocated_bytes() != 0) {
+    fprintf(stderr, "%zu bytes never came back\n", allocated_bytes());
+    return 1;
+  }
+  return 0;
+}
+
+// Requests until the limit, then frees, and requests again.
+int run_into_limit() {
+  shadow::Exchange exchange;
+  for (int turn = 0; turn < 2; turn++) {
+    shadow::Driver driver(tolerant_options(size_t{1} << 40), exchange);
+    driver.run(20000);
+    driver.free_all();
+  }
+  os_trim(0);
+  return allocated_bytes() == 0 ? 0 : 1;
+}
+
+// Small blocks worth `bytes` can all be had.
+int have_small_blocks(size_t bytes) {
+  constexpr size_t kBlockBytes = 1000;
+  std::vector<void*> blocks;
+  blocks.reserve(bytes / kBlockBytes);
+  for (size_t sum = 0; sum < bytes; sum += kBlockBytes) {
+    void* const block = os_malloc(kBlockBytes);
+    if (block == nullptr) {
+      fprintf(stderr, "only %zu of %zu bytes could be had\n", sum, bytes);
+      return 1;
+    }
+    memset(block, 1, kBlockBytes);
+    blocks.push_back(block);
+  }
+  for (void* const block : blocks) {
+    os_free(block);
+  }
+  return 0;
+}
+
+size_t resident_bytes() {
+  FILE* const file = fopen("/proc/self/statm", "r");
+  unsigned long total = 0;
+  unsigned long resident = 0;
+  const bool read = file != nullptr && fscanf(file, "%lu %lu", &total, &resident) == 2;
+  if (file != nullptr) {
+    fclose(file);
+  }
+  return read ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : SIZE_MAX;
+}
+
+// The load makes calls of the planned kind at all: a plan that never comes to pass would prove
+// nothing.
+int count_calls() {
+  shadow::Exchange exchange;
+  shadow::Driver driver(tolerant_options(size_t{48} << 20), exchange);
+  driver.run(1500);
+  resize_large_block();
+  os_trim(0);
+  driver.free_all();
+  return faults::calls_made() > 0 ? 0 : 1;
+}
+
+int run_locked() {
+  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+    return errno == EPERM || errno == ENOMEM ? 0 : 1;  // not allowed to this user: nothing to show
+  }
+  const size_t before = resident_bytes();
+  const int status = have_small_blocks(size_t{4} << 20);
+  return status == 0 && resident_bytes() < before + (size_t{256} << 20) ? 0 : 1;
+}
+
+int run_locked_as_nobody() {
+  if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) {
+    return 1;
+  }
+  mlockall(MCL_FUTURE);  // refused where more is locked already: the limit holds all the same
+  return run_into_limit();
+}
+
+// Mappings that do not merge, until the process may have no more.
+void use_up_mappings() {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* address = nullptr;
+  for (int i = 0; i < 1000000 && address != MAP_FAILED; i++) {
+    address =
+        mmap(nullptr, page, i % 2 == 0 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+}
+
+int run_without_mappings() {
+  use_up_mappings();
+  return run_into_limit();
+}
+
+struct Load {
+  const char* name;
+  int (*run)();
+};
+
+constexpr Load kLoads[] = {
+    {"faults", run_through_faults},
+    {"count-calls", count_calls},
+    {"into-limit", run_into_limit},
+    {"small-blocks", [] { return have_small_blocks(size_t{8} << 20); }},
+    {"locked", run_locked},
+    {"locked-as-nobody", run_locked_as_nobody},
+    {"without-mappings", run_without_mappings},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  alarm(60);
+  for (const Load& load : kLoads) {
+    if (argc == 2 && load.name == std::string(argv[1])) {
+      return load.run();
+    }
+  }
+  fprintf(stderr, "usage: osmem-fault-child LOAD\n");
+  return 2;
+}

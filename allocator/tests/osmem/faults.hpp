@@ -1,0 +1,20 @@
+// Makes the memory calls of osmem's system layer fail on request. Linked with --wrap for each call,
+// so that every call in the program's own objects comes here first; the C library's own calls do
+// not.
+//
+// The plan stands in the environment, OSMEM_TEST_FAULTS=CALL:once|on:N, as the first calls come
+// before main: the N-th of these calls fails, alone ("once") or with all that follow ("on"). CALL
+// is mmap, munmap, mprotect, madvise, mremap or sbrk.
+#pragma once
+
+#include <cstdint>
+
+namespace faults {
+
+// From now on no call fails.
+void clear();
+
+// How many calls of the planned kind were made so far.
+uint64_t calls_made();
+
+}  // namespace faults
