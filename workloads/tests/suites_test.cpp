@@ -1,7 +1,7 @@
-// Proves: every line of every suite names a workload with parameters that it accepts, written as
-// results show them; the smoke suite runs each synthetic workload at its smoke size; standard and
-// full leave none out. Does not prove that the runner reads the settings (bench/tests do), nor how
-// long a suite takes.
+// Proves: every line of every suite names a workload that exists, a synthetic one with parameters
+// that it accepts, and no two lines the same; the smoke suite runs each synthetic workload at its
+// smoke size; standard and full leave none out. Does not prove that the runner reads the settings
+// (bench/tests do), nor how long a suite takes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,13 +48,20 @@ std::string smoke_selection(const Info& info) {
 
 class Suites : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(Suites, NameWorkloadsAsResultsDo) {
+TEST_P(Suites, NameEachWorkloadOnceWithParametersItAccepts) {
+  std::map<std::string, std::string> text_of;  // by the name in results
   for (const auto& [text, rest] : lines_of(GetParam())) {
-    if (find(text.substr(0, text.find(':'))) == nullptr) {
-      EXPECT_TRUE(is_realistic(text)) << text;
+    const std::string name = text.substr(0, text.find(':'));
+    if (find(name) == nullptr) {
+      EXPECT_TRUE(is_realistic(name)) << text;
       continue;
     }
-    EXPECT_NO_THROW(EXPECT_EQ(select(text).name(), text)) << text;
+    try {
+      const auto [other, is_new] = text_of.emplace(select(text).name(), text);
+      EXPECT_TRUE(is_new) << text << " is the same as " << other->second;
+    } catch (const SelectionError& error) {
+      ADD_FAILURE() << text << ": " << error.what();
+    }
   }
 }
 
