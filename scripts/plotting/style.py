@@ -105,6 +105,11 @@ def finish(figure: Figure, run: Run, note: str, path_stem: Path) -> list[Path]:
     lines = [line for text in (note, run.machine()) for line in textwrap.wrap(text, int(width * CAPTION_CHARS_PER_INCH))]
     figure.text(0.01, 0.08 / height, "\n".join(lines), fontsize=7.5, color="#444444", va="bottom", ha="left",
                 linespacing=1.4)
+    return save_figure(figure, path_stem)
+
+
+def save_figure(figure: Figure, path_stem: Path) -> list[Path]:
+    """As SVG and PNG, both the same for the same figure."""
     paths = [path_stem.with_suffix(".svg"), path_stem.with_suffix(".png")]
     figure.savefig(paths[0], metadata={"Date": None})
     figure.savefig(paths[1], dpi=POINTS_PER_INCH, metadata={"Software": None})

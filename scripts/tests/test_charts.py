@@ -19,7 +19,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 GOLDEN = SCRIPTS.parent / "bench" / "tests" / "golden"
 sys.path.insert(0, str(SCRIPTS))
 
-import charts  # noqa: E402
+from plotting import interpreter  # noqa: E402
 from plotting.run_data import Cell, Mean, RunError, read_run  # noqa: E402
 
 RUN_FILES = ["summary.csv", "means.csv", "environment.json"]
@@ -130,17 +130,17 @@ class Interpreter(unittest.TestCase):
     def test_goes_on_under_the_systems_python(self) -> None:
         with mock.patch("importlib.util.find_spec", return_value=None), mock.patch("os.execv") as execv, \
                 mock.patch.dict(os.environ), mock.patch("pathlib.Path.exists", return_value=True):
-            os.environ.pop(charts.TRIED, None)
+            os.environ.pop(interpreter.TRIED, None)
             execv.side_effect = SystemExit(0)  # as execv does not return
             with self.assertRaises(SystemExit):
-                charts.ensure_matplotlib()
-            self.assertEqual(execv.call_args.args[0], charts.SYSTEM_PYTHON)
+                interpreter.ensure_matplotlib()
+            self.assertEqual(execv.call_args.args[0], interpreter.SYSTEM_PYTHON)
 
     def test_says_how_to_install_matplotlib_if_that_has_none_either(self) -> None:
         with mock.patch("importlib.util.find_spec", return_value=None), \
-                mock.patch.dict(os.environ, {charts.TRIED: "python3"}):
+                mock.patch.dict(os.environ, {interpreter.TRIED: "python3"}):
             with self.assertRaisesRegex(SystemExit, "apt-get install python3-matplotlib"):
-                charts.ensure_matplotlib()
+                interpreter.ensure_matplotlib()
 
 
 if __name__ == "__main__":
