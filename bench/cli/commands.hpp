@@ -24,6 +24,9 @@ struct Context {
 // The context outlives the parser.
 void add_run(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
+void add_record(CLI::App& app, Context& context);
+void add_replay(CLI::App& app, Context& context);
+void add_trace(CLI::App& app, Context& context);
 
 // Reads the command line and carries it out.
 int dispatch(Invocation invocation);

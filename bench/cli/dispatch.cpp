@@ -37,6 +37,9 @@ int dispatch(Invocation invocation) {
              "bench COMMAND --help describes a command.");
   add_run(app, context);
   add_list(app, context);
+  add_record(app, context);
+  add_replay(app, context);
+  add_trace(app, context);
 
   auto words = words_for_parser(context.invocation);
   std::reverse(words.begin(), words.end());  // CLI11 takes the words last first

@@ -13,6 +13,7 @@
 #include <queue>
 #include <unordered_map>
 
+#include "workloads/trace/address_tracker.hpp"
 #include "workloads/trace/raw_log.hpp"
 #include "workloads/trace/writer.hpp"
 
@@ -168,19 +169,19 @@ class LogView {
 // Turns raw events in total order into a trace.
 class Converter {
  public:
-  Converter(Writer& writer, Converted& result) : writer_(writer), result_(result) {}
+  explicit Converter(Writer& writer) : writer_(writer), objects_(writer) {}
 
   void take(std::uint32_t raw_thread, const RawEvent& event) {
     const std::uint32_t thread = trace_thread(raw_thread);
     switch (event.kind) {
       case raw::Kind::kFree:
-        release(thread, Kind::kFree, event.address);
+        objects_.release(thread, Kind::kFree, event.address);
         break;
       case raw::Kind::kFreeSized:
-        release(thread, Kind::kFreeSized, event.address);
+        objects_.release(thread, Kind::kFreeSized, event.address);
         break;
       case raw::Kind::kReallocBegin:
-        pending_[raw_thread].push_back(forget(event.address));
+        pending_[raw_thread].push_back(objects_.begin_realloc(event.address));
         break;
       case raw::Kind::kReallocEnd:
         end_realloc(thread, raw_thread, event);
@@ -189,7 +190,7 @@ class Converter {
         threads_[static_cast<std::uint32_t>(event.address)] = writer_.thread_start(thread);
         break;
       default:
-        allocate(thread, event);
+        objects_.allocate(call_of(thread, event), event.address);
         break;
     }
   }
@@ -198,13 +199,9 @@ class Converter {
       writer_.thread_end(thread);
     }
   }
+  [[nodiscard]] const AddressTracker& objects() const { return objects_; }
 
  private:
-  struct Object {
-    std::uint64_t address;
-    std::uint32_t slot;
-  };
-
   // The first thread that does anything is 0. One that nobody announced was started, say, by thread
   // 0.
   std::uint32_t trace_thread(std::uint32_t raw_thread) {
@@ -217,83 +214,44 @@ class Converter {
     return thread;
   }
 
-  std::optional<Object> forget(std::uint64_t address) {
-    const auto found = live_.find(address);
-    if (found == live_.end()) {
-      return std::nullopt;
-    }
-    const Object object{address, found->second};
-    live_.erase(found);
-    return object;
-  }
-
-  void release(std::uint32_t thread, Kind kind, std::uint64_t address) {
-    if (const std::optional<Object> object = forget(address)) {
-      writer_.release(thread, kind, object->slot);
-    } else {
-      ++result_.unknown;
-    }
-  }
-
-  // An address that comes again without a free in between was freed while nobody recorded.
-  void claim(std::uint32_t thread, std::uint64_t address) {
-    if (const std::optional<Object> object = forget(address)) {
-      writer_.release(thread, Kind::kFree, object->slot);
-      ++result_.missed;
-    }
-  }
-
-  void allocate(std::uint32_t thread, const RawEvent& event) {
-    claim(thread, event.address);
-    live_[event.address] = write_allocation(thread, event);
-  }
-
-  std::uint32_t write_allocation(std::uint32_t thread, const RawEvent& event) {
-    switch (event.kind) {
+  static Event call_of(std::uint32_t thread, const RawEvent& raw_event) {
+    Event event;
+    event.thread = thread;
+    event.size = raw_event.size;
+    switch (raw_event.kind) {
       case raw::Kind::kCalloc:
-        return writer_.calloc(thread, event.extra, event.size);
+        event.kind = Kind::kCalloc;
+        event.count = raw_event.extra;
+        break;
       case raw::Kind::kAlignedAlloc:
       case raw::Kind::kPosixMemalign:
-        return writer_.aligned(
-            thread,
-            event.kind == raw::Kind::kAlignedAlloc ? Kind::kAlignedAlloc : Kind::kPosixMemalign,
-            static_cast<std::uint32_t>(event.extra), event.size);
+        event.kind =
+            raw_event.kind == raw::Kind::kAlignedAlloc ? Kind::kAlignedAlloc : Kind::kPosixMemalign;
+        event.alignment_log2 = static_cast<std::uint32_t>(raw_event.extra);
+        break;
       default:
-        return writer_.malloc(thread, event.size);
+        break;
     }
+    return event;
   }
 
   void end_realloc(std::uint32_t thread, std::uint32_t raw_thread, const RawEvent& event) {
     auto& pending = pending_[raw_thread];
-    std::optional<Object> old;
+    std::optional<AddressTracker::Object> old;
     if (!pending.empty()) {
       old = pending.back();
       pending.pop_back();
     }
-    if (event.address == 0) {
-      ++result_.failed;
-      if (old) {
-        live_[old->address] = old->slot;
-      }
-      return;
-    }
-    claim(thread, event.address);
-    if (old) {
-      writer_.realloc(thread, old->slot, event.size);
-      live_[event.address] = old->slot;
-    } else {
-      ++result_.unknown;
-      live_[event.address] = writer_.malloc(thread, event.size);
-    }
+    objects_.end_realloc(thread, old, event.address, event.size);
   }
 
   Writer& writer_;
-  Converted& result_;
-  std::unordered_map<std::uint64_t, std::uint32_t> live_;  // address -> slot
+  AddressTracker objects_;
   std::unordered_map<std::uint32_t, std::uint32_t>
       threads_;  // the recorder's number -> the trace's
-  std::unordered_map<std::uint32_t, std::vector<std::optional<Object>>>
-      pending_;  // reallocs that have begun
+  // Reallocs that have begun, by the recorder's thread; more than one where a signal handler
+  // reallocates, too.
+  std::unordered_map<std::uint32_t, std::vector<std::optional<AddressTracker::Object>>> pending_;
 };
 
 // What a tick of the recorder's clock is on this machine, from a short wait. The logs of short
@@ -318,7 +276,7 @@ double measure_ns_per_tick() {
 void merge(LogView& log, Writer& writer, Converted& result) {
   const double ns_per_tick = log.ns_per_tick(measure_ns_per_tick());
   const std::uint64_t start = log.header().start_clock;
-  Converter converter(writer, result);
+  Converter converter(writer);
   // By clock; of equals the lower thread number, so that a merge can be repeated.
   const auto later = [](const ThreadCursor* a, const ThreadCursor* b) {
     return a->clock() != b->clock() ? a->clock() > b->clock() : a->number() > b->number();
@@ -346,6 +304,9 @@ void merge(LogView& log, Writer& writer, Converted& result) {
       converter.end_thread(cursor.number());
     }
   }
+  result.unknown = converter.objects().unknown();
+  result.missed = converter.objects().missed();
+  result.failed = converter.objects().failed();
 }
 
 RawLog describe(const std::filesystem::path& path) {
