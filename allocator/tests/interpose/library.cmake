@@ -1,0 +1,30 @@
+# Tests of the built libraries as files.
+
+# interpose_library_test(DROP_IN NAME ARGUMENT...): library_test.py on lib<DROP_IN>.so.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+function(interpose_library_test drop_in name)
+  if(TARGET ${drop_in})
+    add_test(NAME interpose_library.${drop_in}.${name} COMMAND Python3::Interpreter
+             ${CMAKE_CURRENT_SOURCE_DIR}/library_test.py $<TARGET_FILE:${drop_in}> ${ARGN})
+    set_tests_properties(interpose_library.${drop_in}.${name} PROPERTIES LABELS interpose TIMEOUT 60)
+  endif()
+endfunction()
+
+# The counts hold for the release build on x86-64; other builds are not laid out for speed.
+if(CMAKE_BUILD_TYPE STREQUAL Release AND CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)
+  interpose_library_test(osmem fast_path fast-path malloc:12:2 free:16:3 _Znwm:12:2 _Znam:12:2 _ZdlPv:16:3
+                         _ZdlPvm:16:3)
+endif()
+interpose_library_test(osmem needs needs --constructors 1) # starts the heap while the process has one thread
+interpose_library_test(osmem exports exports os_)
+interpose_library_test(osmem static_tls static-tls 512)
+interpose_library_test(osmem_limit needs needs)
+interpose_library_test(osmem_limit exports exports)
+interpose_library_test(osmem_live_bytes needs needs)
+
+foreach(drop_in IN ITEMS osmem osmem_live_bytes)
+  if(TARGET ${drop_in})
+    add_test(NAME interpose_library.${drop_in}.opens_late COMMAND interpose_late $<TARGET_FILE:${drop_in}>)
+    set_tests_properties(interpose_library.${drop_in}.opens_late PROPERTIES LABELS interpose TIMEOUT 60)
+  endif()
+endforeach()
