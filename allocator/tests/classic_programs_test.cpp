@@ -61,6 +61,37 @@ TEST(Example, AltmemReportsLeaksWhenAskedAndAtExit) {
   EXPECT_EQ(example("altmem_leak").status, 0);
 }
 
+// The snapshot of an allocator after the step with this label, from trace_heap's dump.
+std::string snapshot(const std::string& dump, const std::string& allocator,
+                     const std::string& label) {
+  const std::string head = "\"allocator\": \"" + allocator + "\"";
+  const std::string step = "\"label\": \"" + label + "\"";
+  for (std::size_t at = dump.find(head); at != std::string::npos; at = dump.find(head, at + 1)) {
+    const std::size_t line_end = dump.find('\n', at);
+    if (dump.find(step, at) < line_end) {
+      return dump.substr(line_end + 1, dump.find("\"heap\"", line_end) - line_end);
+    }
+  }
+  return "";
+}
+
+std::size_t free_blocks(const std::string& snapshot) {
+  std::size_t count = 0;
+  for (std::size_t at = snapshot.find("\"free\""); at != std::string::npos;
+       at = snapshot.find("\"free\"", at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+TEST(Example, TraceHeapShowsWhenNeighboursMerge) {
+  const Result result = example("trace_heap");
+  ASSERT_EQ(result.status, 0);
+  EXPECT_EQ(free_blocks(snapshot(result.output, "osmem-classic", "free(b)")), 4u);
+  EXPECT_EQ(free_blocks(snapshot(result.output, "altmem", "free(b)")), 2u);
+  EXPECT_EQ(free_blocks(snapshot(result.output, "freelist", "free(b)")), 3u);
+}
+
 struct Interface {
   const char* library;
   const char* names;

@@ -36,6 +36,6 @@ if(NOT OSMEM_SANITIZER)
   osmem_add_test(classic_programs_test LABELS classic SOURCES classic_programs_test.cpp TIMEOUT 300)
   target_compile_definitions(classic_programs_test PRIVATE
     BUILD_LIBRARIES="${CMAKE_LIBRARY_OUTPUT_DIRECTORY}" BUILD_EXAMPLES="${PROJECT_BINARY_DIR}/examples")
-  add_dependencies(classic_programs_test classic_list freelist_copy altmem_leak
+  add_dependencies(classic_programs_test classic_list freelist_copy altmem_leak trace_heap
                    osmem-classic-malloc osmem-freelist-malloc osmem-altmem-malloc)
 endif()
