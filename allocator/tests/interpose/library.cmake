@@ -28,3 +28,14 @@ foreach(drop_in IN ITEMS osmem osmem_live_bytes)
     set_tests_properties(interpose_library.${drop_in}.opens_late PROPERTIES LABELS interpose TIMEOUT 60)
   endif()
 endforeach()
+
+if(TARGET osmem)
+  add_test(NAME interpose_memory.osmem.cat COMMAND Python3::Interpreter
+           ${CMAKE_CURRENT_SOURCE_DIR}/cat_memory.py $<TARGET_FILE:osmem>)
+  foreach(program IN ITEMS redis python sqlite gcc git perl node)
+    set(test interpose_programs.osmem.${program})
+    add_test(NAME ${test} COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/real_programs.py
+             ${program} $<TARGET_FILE:osmem>)
+    set_tests_properties(${test} PROPERTIES LABELS interpose TIMEOUT 600 SKIP_RETURN_CODE 77)
+  endforeach()
+endif()
