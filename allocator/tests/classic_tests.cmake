@@ -26,8 +26,11 @@ endif()
 
 osmem_add_test(classic_fuzz_test LABELS classic SOURCES classic_fuzz_test.cpp
                ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp TIMEOUT 300)
-target_compile_definitions(classic_fuzz_test PRIVATE
-                           CLASSIC_FUZZ_ROUNDS=$<IF:$<BOOL:${OSMEM_SANITIZER}>,2,20>)
+set(fuzz_rounds 20)
+if(OSMEM_SANITIZER)
+  set(fuzz_rounds 1)
+endif()
+target_compile_definitions(classic_fuzz_test PRIVATE CLASSIC_FUZZ_ROUNDS=${fuzz_rounds})
 
 osmem_add_test(classic_heap_test LABELS classic SOURCES classic_heap_test.cpp
                ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp)
