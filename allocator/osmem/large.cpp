@@ -164,8 +164,11 @@ bool free(void* block) {
     g_live_bytes -= mapping.usable_bytes;
     g_mapped_bytes -= mapping.capacity_bytes;
   }
+  // What the heap will serve next time is not worth keeping as a mapping.
   raise_threshold(mapping.usable_bytes);
-  if (!put_cached(mapping.address, mapping.capacity_bytes)) os::unmap(block, mapping.capacity_bytes);
+  if (mapping.usable_bytes < threshold_bytes() || !put_cached(mapping.address, mapping.capacity_bytes)) {
+    os::unmap(block, mapping.capacity_bytes);
+  }
   return true;
 }
 

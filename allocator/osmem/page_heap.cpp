@@ -103,6 +103,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   chunk.longest_run = static_cast<std::uint16_t>(fit.longest_after);
   rebin(chunk_index);
   used_pages_ += pages;
+  peak_used_pages_ = std::max(peak_used_pages_, used_pages_);
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
   note_dirty_low();
@@ -151,8 +152,9 @@ void PageHeap::add_free(std::uint32_t chunk_index, std::uint32_t first, std::uin
   rebin(chunk_index);
 }
 
-// Pages of a run become free; the neighbours coalesce by themselves, being bits.
-void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool dirty) {
+// Pages become free, the first `dirty_pages` of them dirty; the neighbours coalesce by themselves, being bits.
+void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages,
+                       std::uint32_t dirty_pages) {
   Chunk& chunk = chunks_[chunk_index];
   chunk.used.clear_range(first, pages);
   const std::uint32_t begin = chunk.used.end_of_set_before(first);
@@ -160,15 +162,13 @@ void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint
   if (end - begin > chunk.longest_run) chunk.longest_run = static_cast<std::uint16_t>(end - begin);
   chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages + pages);
   free_pages_ += pages;
-  if (dirty) {
-    chunk.dirty.set_range(first, pages);
-    chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
-    dirty_pages_ += pages;
-  }
+  chunk.dirty.set_range(first, dirty_pages);
+  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + dirty_pages);
+  dirty_pages_ += dirty_pages;
   rebin(chunk_index);
 }
 
-bool PageHeap::free(std::uint32_t first_page) {
+bool PageHeap::free(std::uint32_t first_page, std::uint32_t touched_pages) {
   const std::uint32_t index = first_page / kPagesPerChunk;
   const std::uint32_t offset = first_page % kPagesPerChunk;
   Guard guard(lock_);
@@ -182,7 +182,7 @@ bool PageHeap::free(std::uint32_t first_page) {
   }
   chunk.start.clear(offset);
   used_pages_ -= pages;
-  release(index, offset, pages, true);
+  release(index, offset, pages, std::min(pages, touched_pages));
   return true;
 }
 
@@ -196,7 +196,7 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   if (new_pages <= pages) {
     if (new_pages < pages) {
       used_pages_ -= pages - new_pages;
-      release(index, offset + new_pages, pages - new_pages, true);
+      release(index, offset + new_pages, pages - new_pages, pages - new_pages);
     }
     return true;
   }
@@ -286,7 +286,7 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
       const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
       lock_.lock();
       chunk.absent.clear_range(page, pages);
-      release(chunk_index, page, pages, !clean);
+      release(chunk_index, page, pages, clean ? 0 : pages);
       if (clean) purged += pages;
     }
     page = chunk.dirty.next_set(end);
@@ -313,6 +313,7 @@ PageHeapStats PageHeap::stats() {
   PageHeapStats stats;
   Guard guard(lock_);
   stats.used_pages = used_pages_;
+  stats.peak_used_pages = peak_used_pages_;
   stats.free_pages = free_pages_;
   stats.dirty_pages = dirty_pages_;
   for (std::uint32_t c = first_chunk_; c < chunk_count_; ++c) {

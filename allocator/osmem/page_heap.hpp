@@ -61,6 +61,7 @@ struct PageHeapStats {
   std::size_t dirty_pages = 0;    // part of free_pages
   std::size_t longest_run_pages = 0;
   std::size_t free_runs = 0;
+  std::size_t peak_used_pages = 0;
 };
 
 class PageHeap {
@@ -78,8 +79,9 @@ class PageHeap {
   // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
   Run allocate(std::uint32_t pages, std::uint32_t align_pages);
 
-  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
-  bool free(std::uint32_t first_page);
+  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there. Of its pages, only the
+  // first `touched_pages` may hold something.
+  bool free(std::uint32_t first_page, std::uint32_t touched_pages = kPagesPerChunk);
 
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
   bool resize(std::uint32_t first_page, std::uint32_t new_pages);
@@ -132,7 +134,7 @@ class PageHeap {
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
   bool grow(std::uint32_t pages, std::uint32_t align_pages);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
-  void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool dirty);
+  void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, std::uint32_t dirty_pages);
   std::size_t purge_chunk(std::uint32_t chunk_index, std::size_t excess, std::uint32_t min_range_pages);
   void rebin(std::uint32_t chunk_index);
   void unlink(std::uint32_t chunk_index);
@@ -155,6 +157,7 @@ class PageHeap {
   std::size_t free_pages_ = 0;
   std::size_t dirty_pages_ = 0;
   std::size_t low_water_pages_ = 0;
+  std::size_t peak_used_pages_ = 0;
 };
 
 template <typename Visit>

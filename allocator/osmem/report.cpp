@@ -109,6 +109,7 @@ void for_each_total(const Snapshot& shot, Visit visit) {
       {"metadata_bytes", "osmem's own records", t.metadata_bytes},
       {"remote_pending_bytes", "freed by other threads, not yet taken back", t.remote_pending_bytes},
       {"thread_count", "threads with a heap", t.thread_count},
+      {"peak_used_pages", "most pages in slabs and runs at any time", shot.pages.peak_used_pages},
       {"free_pages", "of the page heap", shot.pages.free_pages},
       {"free_runs", "pieces that these are in", shot.pages.free_runs},
       {"longest_free_run_pages", "the largest piece", shot.pages.longest_run_pages},

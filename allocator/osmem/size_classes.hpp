@@ -18,7 +18,7 @@ inline constexpr std::uint32_t kLinearClasses = 32;
 inline constexpr std::size_t kMaxThreadCacheBytes = 2048;  // heads of these classes are in TLS
 inline constexpr std::uint32_t kThreadCacheClasses = 49;   // classes 0..48
 inline constexpr std::size_t kMaxSmallBytes = 32768;
-inline constexpr std::size_t kMaxSliceSlabBytes = 8192;    // larger blocks live in slabs of four slices
+inline constexpr std::size_t kMaxSliceSlabBytes = 32768;    // larger blocks live in slabs of four slices
 
 namespace detail {
 

@@ -50,7 +50,8 @@ struct alignas(kCacheLineBytes) Slab {
   SliceKind kind;
   std::uint8_t size_class;
   std::uint8_t head_offset;           // of an inner slice: slices back to the first
-  std::uint32_t capacity;             // blocks
+  std::uint16_t capacity;             // blocks
+  std::uint16_t touched_pages;        // of its run, from the front: may hold something (beside what is carved)
   std::uint32_t block_bytes;
   std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
   // Any thread:

@@ -139,7 +139,7 @@ bool Heap::take_remote(Slab* slab) {
 std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
   const std::uint32_t bytes = slab->block_bytes;
   const std::uint32_t step = std::max(1U, kCarveBytes / bytes);
-  const std::uint32_t count = std::min({want, step, slab->capacity - slab->carved_count});
+  const std::uint32_t count = std::min({want, step, std::uint32_t{slab->capacity} - slab->carved_count});
   const std::uintptr_t first =
       g_region.slice_start(g_region.index_of(slab)) + std::uintptr_t{slab->carved_count} * bytes;
   auto* last = reinterpret_cast<Block*>(first);
@@ -187,17 +187,18 @@ bool Heap::add_slab(Bin& bin) {
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
   const PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
   if (!run.found) return false;
-  start_slab(bin, run.first_page / kPagesPerSlice);
+  start_slab(bin, run.first_page / kPagesPerSlice, run.zeroed ? 0 : pages);
   return true;
 }
 
 bool Heap::take_empty_slab(Bin& bin) {
   if (empty_count == 0) return false;
-  start_slab(bin, empty_slabs[--empty_count]);
+  const std::uint32_t slice = empty_slabs[--empty_count];
+  start_slab(bin, slice, g_region.slabs[slice].touched_pages);
   return true;
 }
 
-void Heap::start_slab(Bin& bin, std::uint32_t slice) {
+void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages) {
   const std::uint32_t c = bin.size_class;
   Slab& slab = g_region.slabs[slice];
   slab.free = nullptr;
@@ -207,7 +208,8 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice) {
   slab.kind = SliceKind::kSlab;
   slab.size_class = static_cast<std::uint8_t>(c);
   slab.head_offset = 0;
-  slab.capacity = slab_capacity(c);
+  slab.capacity = static_cast<std::uint16_t>(slab_capacity(c));
+  slab.touched_pages = static_cast<std::uint16_t>(touched_pages);
   slab.block_bytes = kClassBytes[c];
   slab.remote.reset();
   slab.heap.store(this, std::memory_order_relaxed);  // relaxed: nobody has a block of it yet
@@ -238,15 +240,21 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
     g_region.slabs[slice + i].head_offset = 0;
   }
   slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  const std::size_t carved_bytes = std::size_t{slab->carved_count} * slab->block_bytes;
+  const auto carved_pages = static_cast<std::uint16_t>((carved_bytes + kPageBytes - 1) >> kPageShift);
+  if (carved_pages > slab->touched_pages) slab->touched_pages = carved_pages;
   if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
     empty_slabs[empty_count++] = slice;
     return;
   }
-  g_page_heap.free(slice * kPagesPerSlice);
+  g_page_heap.free(slice * kPagesPerSlice, slab->touched_pages);
 }
 
 void Heap::release_empty() {
-  while (empty_count != 0) g_page_heap.free(empty_slabs[--empty_count] * kPagesPerSlice);
+  while (empty_count != 0) {
+    const std::uint32_t slice = empty_slabs[--empty_count];
+    g_page_heap.free(slice * kPagesPerSlice, g_region.slabs[slice].touched_pages);
+  }
 }
 
 void Heap::give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count) {
