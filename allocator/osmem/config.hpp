@@ -12,9 +12,12 @@ inline constexpr std::size_t kPageShift = 12;
 inline constexpr std::size_t kPageBytes = std::size_t{1} << kPageShift;
 
 // The unit of slabs and of the page map.
-inline constexpr std::size_t kSliceShift = 16;
+inline constexpr std::size_t kSliceShift = 14;
 inline constexpr std::size_t kSliceBytes = std::size_t{1} << kSliceShift;
 inline constexpr std::uint32_t kPagesPerSlice = kSliceBytes / kPageBytes;
+
+// The unit in which the heap becomes usable: a multiple of every system's page.
+inline constexpr std::size_t kGrowBytes = std::size_t{64} << 10;
 
 // The unit in which the page heap keeps its books.
 inline constexpr std::size_t kChunkBytes = std::size_t{4} << 20;

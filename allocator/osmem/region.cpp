@@ -70,7 +70,7 @@ bool extend_tables(std::size_t slices) {
 
 PageRange grow_region(std::uint32_t min_pages) {
   const std::size_t wanted =
-      round_up(std::size_t{min_pages} << kPageShift, kSliceBytes);
+      round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
   const std::size_t left = g_region.reserved_bytes - g_region.committed_bytes;
@@ -88,17 +88,17 @@ PageRange grow_region(std::uint32_t min_pages) {
 }
 
 PageRange grow_break(std::uint32_t min_pages) {
-  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kSliceBytes);
+  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
   const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
   if (end == 0 || end < g_heap_base + g_region.reserved_bytes) return {};
-  const std::size_t gap = round_up(end, kSliceBytes) - end;
+  const std::size_t gap = round_up(end, kGrowBytes) - end;
   const auto start = reinterpret_cast<std::uintptr_t>(os::extend_break(gap + bytes));
   if (start == 0) return {};
   // Another caller of sbrk may have come between the two calls.
-  const std::uintptr_t aligned = round_up(start, kSliceBytes);
-  bytes = (start + gap + bytes - aligned) & ~(kSliceBytes - 1);
+  const std::uintptr_t aligned = round_up(start, kGrowBytes);
+  bytes = (start + gap + bytes - aligned) & ~(kGrowBytes - 1);
   const std::size_t first = aligned - g_heap_base;
   if (bytes < wanted || !extend_tables((first + bytes) >> kSliceShift)) {
     errno = ENOMEM;

@@ -18,7 +18,6 @@ inline constexpr std::uint32_t kLinearClasses = 32;
 inline constexpr std::size_t kMaxThreadCacheBytes = 2048;  // heads of these classes are in TLS
 inline constexpr std::uint32_t kThreadCacheClasses = 49;   // classes 0..48
 inline constexpr std::size_t kMaxSmallBytes = 32768;
-inline constexpr std::size_t kMaxSliceSlabBytes = 32768;    // larger blocks live in slabs of four slices
 
 namespace detail {
 
@@ -74,7 +73,7 @@ constexpr std::uint32_t class_of(std::size_t size) {
 // The smallest class whose blocks hold `size` bytes and are all multiples of `alignment`, a power of two; slabs start on
 // slice boundaries, so such blocks are aligned. 0 if there is none. At most a few steps: every doubling has one.
 constexpr std::uint32_t aligned_class_of(std::size_t size, std::size_t alignment) {
-  if (size > kMaxSmallBytes || alignment > kMaxSmallBytes) return 0;
+  if (size > kMaxSmallBytes || alignment > kSliceBytes) return 0;
   const std::size_t rounded = (size + alignment - 1) & ~(alignment - 1);
   if (rounded > kMaxSmallBytes) return 0;
   for (std::uint32_t c = class_of(rounded == 0 ? 1 : rounded); c < kClassCount; ++c) {
@@ -83,8 +82,10 @@ constexpr std::uint32_t aligned_class_of(std::size_t size, std::size_t alignment
   return 0;
 }
 
+// Slabs are as small as a reasonable number of blocks allows: what a slab holds free, no other class can use.
 constexpr std::uint32_t slab_slices(std::uint32_t size_class) {
-  return kClassBytes[size_class] <= kMaxSliceSlabBytes ? 1 : 4;
+  if (kClassBytes[size_class] <= 2048) return 1;
+  return kClassBytes[size_class] <= 4096 ? 2 : 4;
 }
 
 constexpr std::uint32_t slab_capacity(std::uint32_t size_class) {

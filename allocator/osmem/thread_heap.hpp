@@ -42,7 +42,7 @@ struct Heap {
   std::uintptr_t owner;            // thread pointer; 0 without a thread
   std::uint32_t refills;           // slow-path entries until the next look at the clock
   std::uint32_t empty_count;
-  std::uint32_t empty_slabs[4];    // slices of empty one-slice slabs, kept for the next need
+  std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
   std::uint64_t last_tick_ms;
   Heap* next_pooled;               // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there
@@ -86,6 +86,7 @@ struct Heap {
  private:
   bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
   bool take_remote(Slab* slab);
+  bool borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
