@@ -90,6 +90,17 @@ void* allocate_small(std::uint32_t size_class) {
   return refill(heap, size_class);
 }
 
+// A block of the class whose address is a multiple of `alignment`: all blocks of its own slabs are, borrowed ones may not be.
+void* allocate_small_aligned(std::uint32_t size_class, std::size_t alignment) {
+  void* block = allocate_small(size_class);
+  if ((reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0) return block;
+  Heap* heap = t_cache.heap;
+  void* aligned = heap != nullptr ? heap->gather(size_class, 1, Borrowing::kForbidden).head
+                                  : shared_allocate(size_class, Borrowing::kForbidden);
+  fast_free(block);
+  return aligned != nullptr ? aligned : out_of_memory();
+}
+
 // A run of whole pages, or a mapping where the heap has no room. `zeroed`: all zero.
 void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
   if (!ensure_started()) return out_of_memory();
@@ -251,7 +262,9 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) {
   if (alignment <= kMinAlignBytes) return fast_malloc(size);
   if (size == 0) size = 1;
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return out_of_memory();
-  if (const std::uint32_t c = aligned_class_of(size, alignment); c != 0) return allocate_small(c);
+  if (const std::uint32_t c = aligned_class_of(size, alignment); c != 0) {
+    return allocate_small_aligned(c, alignment);
+  }
   return allocate_beyond_slabs(size, alignment, false);
 }
 

@@ -96,11 +96,11 @@ void collect_pooled(Heap* heap, Slab* slab) {
   if (slab->heap.load(std::memory_order_relaxed) == heap) heap->collect_slab(slab);
 }
 
-void* shared_allocate(std::uint32_t size_class) {
+void* shared_allocate(std::uint32_t size_class, Borrowing borrowing) {
   Guard guard(g_pool_lock);
   if (g_shared_heap == nullptr) g_shared_heap = make_heap();  // stays pooled: the lock is its owner
   if (g_shared_heap == nullptr) return nullptr;
-  return g_shared_heap->gather(size_class, 1).head;
+  return g_shared_heap->gather(size_class, 1, borrowing).head;
 }
 
 void collect_all_pooled() {

@@ -27,7 +27,7 @@ bool take_from_pool(Heap& heap, std::uint32_t size_class);
 void collect_pooled(Heap* heap, Slab* slab);
 
 // One block from the shared heap, for threads that have no heap any more; null if there is no memory.
-void* shared_allocate(std::uint32_t size_class);
+void* shared_allocate(std::uint32_t size_class, Borrowing borrowing = Borrowing::kAllowed);
 
 // Gives back what heaps without a thread hold back. For os_trim.
 void collect_all_pooled();

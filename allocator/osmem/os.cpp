@@ -1,6 +1,7 @@
 #include "allocator/osmem/os.hpp"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +92,12 @@ void* break_address() {
 void* extend_break(std::size_t bytes) {
   void* start = sbrk(static_cast<std::intptr_t>(bytes));
   return start == reinterpret_cast<void*>(-1) ? nullptr : start;
+}
+
+std::size_t address_space_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return limit.rlim_cur;
 }
 
 std::uint64_t now_ms() {

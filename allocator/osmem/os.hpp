@@ -39,6 +39,9 @@ void advise_huge(void* address, std::size_t bytes);
 void* break_address();
 void* extend_break(std::size_t bytes);
 
+// Address space that the process may have (RLIMIT_AS); SIZE_MAX without a limit.
+std::size_t address_space_limit();
+
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();
 

@@ -191,9 +191,12 @@ bool start_region(HeapBackEnd back_end) {
     if (end == 0) return false;
     g_heap_base = end & ~(kChunkBytes - 1);
   }
-  std::size_t bytes = kMaxRegionBytes;
+  // The tables take address space, too, in proportion: none is spent on a heap that the limit rules out.
+  const std::size_t limit = os::address_space_limit() & ~(kChunkBytes - 1);
+  std::size_t bytes = limit < kMaxRegionBytes ? limit : kMaxRegionBytes;
   while (!reserve_all(bytes)) {
-    bytes /= 2;
+    // In small steps: where address space is limited, a half that fits may leave much of it unused.
+    bytes = (bytes - bytes / 4) & ~(kChunkBytes - 1);
     if (bytes < kMinRegionBytes) return false;
   }
   g_page_heap.attach(g_region.chunks, &kSource);

@@ -3,6 +3,7 @@
 #include "allocator/osmem/heap_pool.hpp"
 #include "allocator/osmem/large.hpp"
 #include "allocator/osmem/process.hpp"
+#include "allocator/osmem/remote_cache.hpp"
 #pragma GCC visibility push(default)
 #include "allocator/osmem/osmem.h"
 #pragma GCC visibility pop
@@ -35,14 +36,16 @@ __attribute__((no_sanitize("thread"))) void count_slabs(ClassFigures (&figures)[
   }
 }
 
-// Blocks that the calling thread keeps in its lists, by class.
+// Blocks that the calling thread keeps in its lists, by the class of their slabs: a list may hold borrowed ones.
 void count_own_lists(std::size_t (&blocks)[kClassCount]) {
   const Heap* heap = t_cache.heap;
   if (heap == nullptr) return;
+  const auto count = [&blocks](const Block* list) {
+    for (; list != nullptr; list = list->next) ++blocks[slab_of_slice(g_region.slice_of(list))->size_class];
+  };
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
-    const Block* head = c < kThreadCacheClasses ? t_cache.heads[c] : heap->bins[c].head;
-    for (const Block* b = head; b != nullptr; b = b->next) ++blocks[c];
-    for (const Block* b = heap->bins[c].freed; b != nullptr; b = b->next) ++blocks[c];
+    count(c < kThreadCacheClasses ? t_cache.heads[c] : heap->bins[c].head);
+    count(heap->bins[c].freed);
   }
 }
 
@@ -182,6 +185,7 @@ void fill_numbers(interpose::Numbers& out) {
 
 extern "C" bool os_stats(struct os_stats* out) noexcept {
   if (!osmem::ensure_started()) return false;
+  if (osmem::t_cache.remote != nullptr) osmem::t_cache.remote->flush();  // what the caller freed counts as free
   osmem::Snapshot shot;
   osmem::take_snapshot(shot);
   *out = shot.totals;

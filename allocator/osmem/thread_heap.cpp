@@ -166,14 +166,14 @@ bool Heap::borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chai
   return false;
 }
 
-BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want) {
+BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing) {
   Bin& bin = bins[size_class];
   BlockChain chain;
   while (chain.count < want) {
     if (take_free(bin, want - chain.count, chain)) continue;
     if (chain.count == 0) drain_notified();
     if (bin.partial != 0) continue;
-    if (chain.count == 0 && borrow(size_class, want, chain)) break;
+    if (chain.count == 0 && borrowing == Borrowing::kAllowed && borrow(size_class, want, chain)) break;
     if (bin.carving == 0) {
       if (chain.count != 0 || !add_slab(bin)) break;
       continue;

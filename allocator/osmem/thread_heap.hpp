@@ -36,6 +36,9 @@ struct BlockChain {
   }
 };
 
+// Whether a request may be served with blocks of the next larger classes.
+enum class Borrowing { kAllowed, kForbidden };
+
 struct Heap {
   Bin bins[kClassCount];
   // Owner thread:
@@ -53,8 +56,9 @@ struct Heap {
   // Zeroed memory becomes a heap without a thread.
   void initialise();
 
-  // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory.
-  BlockChain gather(std::uint32_t size_class, std::uint32_t want);
+  // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory. Borrowed blocks are larger
+  // and may be aligned less.
+  BlockChain gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing = Borrowing::kAllowed);
 
   // Takes back `count` blocks of one slab of this heap.
   void give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count);
