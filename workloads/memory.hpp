@@ -54,7 +54,9 @@ inline void touch_ends(void* block, std::size_t bytes, std::uint8_t tag) {
 // Writes `tag` to every `stride`-th byte, the first included, and to the last.
 inline void touch_each(void* block, std::size_t bytes, std::size_t stride, std::uint8_t tag) {
   auto* first = static_cast<std::uint8_t*>(block);
-  for (std::size_t i = 0; i < bytes; i += stride) first[i] = tag;
+  for (std::size_t i = 0; i < bytes; i += stride) {
+    first[i] = tag;
+  }
   first[bytes - 1] = tag;
 }
 
@@ -81,7 +83,9 @@ inline std::uint64_t read_each(const void* block, std::size_t bytes, std::size_t
   escape(block);
   const auto* first = static_cast<const std::uint8_t*>(block);
   std::uint64_t sum = first[bytes - 1];
-  for (std::size_t i = 0; i < bytes; i += stride) sum += first[i];
+  for (std::size_t i = 0; i < bytes; i += stride) {
+    sum += first[i];
+  }
   return sum;
 }
 
@@ -96,7 +100,9 @@ inline std::uint64_t read_whole(const void* block, std::size_t bytes) {
     std::memcpy(&word, first + i, sizeof word);
     sum += word;
   }
-  for (; i < bytes; ++i) sum += first[i];
+  for (; i < bytes; ++i) {
+    sum += first[i];
+  }
   return sum;
 }
 
@@ -128,10 +134,14 @@ class MappedArray {
  public:
   MappedArray() = default;
   explicit MappedArray(std::size_t size) : size_(size) {
-    if (size == 0) return;
+    if (size == 0) {
+      return;
+    }
     void* mapping = mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (mapping == MAP_FAILED) out_of_memory(size * sizeof(T));
+    if (mapping == MAP_FAILED) {
+      out_of_memory(size * sizeof(T));
+    }
     items_ = static_cast<T*>(mapping);
   }
   MappedArray(MappedArray&& other) noexcept
@@ -142,7 +152,9 @@ class MappedArray {
     return *this;
   }
   ~MappedArray() {
-    if (items_ != nullptr) munmap(static_cast<void*>(items_), size_ * sizeof(T));
+    if (items_ != nullptr) {
+      munmap(static_cast<void*>(items_), size_ * sizeof(T));
+    }
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -174,7 +186,9 @@ class Walk {
       : first_(drawn.begin()), end_(drawn.end()), next_(first_ + start % drawn.size()) {}
   T next() {
     const T value = *next_;
-    if (++next_ == end_) next_ = first_;
+    if (++next_ == end_) {
+      next_ = first_;
+    }
     return value;
   }
 

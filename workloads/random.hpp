@@ -17,7 +17,9 @@ class Random {
  public:
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0) {
     std::uint64_t counter = seed ^ (stream * 0xd1342543de82ef95U);
-    for (std::uint64_t& word : state_) word = split_mix(counter);
+    for (std::uint64_t& word : state_) {
+      word = split_mix(counter);
+    }
   }
 
   // 64 random bits.
@@ -64,7 +66,9 @@ class Random {
   // Puts `items` (anything with size() and operator[]) in random order (Fisher and Yates).
   template <typename Items>
   void shuffle(Items& items) {
-    for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+    for (std::size_t i = items.size(); i > 1; --i) {
+      std::swap(items[i - 1], items[below(i)]);
+    }
   }
 
  private:

@@ -53,7 +53,9 @@ void check(const std::vector<Entry>& sorted) {
     if (i > 0 && sorted[i - 1].info.name == info.name) {
       throw SelectionError("workload " + info.name + " is registered twice; rename one of the two");
     }
-    for (const Parameter& parameter : info.parameters) check_parameter(info, parameter);
+    for (const Parameter& parameter : info.parameters) {
+      check_parameter(info, parameter);
+    }
   }
 }
 
@@ -80,14 +82,18 @@ std::span<const Entry> registered() {
 
 const Entry* find(std::string_view name) {
   for (const Entry& entry : registered()) {
-    if (entry.info.name == name) return &entry;
+    if (entry.info.name == name) {
+      return &entry;
+    }
   }
   return nullptr;
 }
 
 std::int64_t Setup::operator[](std::string_view parameter) const {
   for (std::size_t i = 0; i < info_.parameters.size(); ++i) {
-    if (info_.parameters[i].name == parameter) return values_.at(i);
+    if (info_.parameters[i].name == parameter) {
+      return values_.at(i);
+    }
   }
   throw std::out_of_range("workload " + info_.name + " has no parameter '" +
                           std::string(parameter) + "'");
@@ -103,7 +109,9 @@ std::vector<std::string> load_module(const std::filesystem::path& path) {
   }
   const std::vector<Entry>& entries = registry().entries;
   std::vector<std::string> names;
-  for (std::size_t i = before; i < entries.size(); ++i) names.push_back(entries[i].info.name);
+  for (std::size_t i = before; i < entries.size(); ++i) {
+    names.push_back(entries[i].info.name);
+  }
   if (names.empty()) {
     throw SelectionError(
         file + " registers no workload; it needs a workloads::Registration at namespace scope");
@@ -116,7 +124,9 @@ std::vector<std::string> load_modules(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   std::error_code missing;  // a directory that does not exist holds no module
   for (const auto& file : std::filesystem::directory_iterator(directory, missing)) {
-    if (file.path().extension() == ".so") files.push_back(file.path());
+    if (file.path().extension() == ".so") {
+      files.push_back(file.path());
+    }
   }
   std::sort(files.begin(), files.end());
   std::vector<std::string> failures;
@@ -138,7 +148,9 @@ void set_phase_listener(PhaseListener listener) {
 void mark_phase(const char* name) {
   // acquire: pairs with the release in set_phase_listener.
   const PhaseListener listener = phase_listener.load(std::memory_order_acquire);
-  if (listener != nullptr) listener(name);
+  if (listener != nullptr) {
+    listener(name);
+  }
 }
 
 void out_of_memory(std::size_t bytes) {

@@ -14,7 +14,9 @@ namespace {
 // Levenshtein's edit distance.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t j = 0; j <= b.size(); ++j) {
+    row[j] = j;
+  }
   for (std::size_t i = 1; i <= a.size(); ++i) {
     std::size_t diagonal = std::exchange(row[0], i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
@@ -27,7 +29,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string join(const std::vector<std::string>& words) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : ", ") + word;
+  }
   return text;
 }
 
@@ -40,19 +44,24 @@ std::string nearest_names(std::string_view written) {
   }
   std::sort(names.begin(), names.end());
   std::vector<std::string> nearest;
-  for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i)
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, names.size()); ++i) {
     nearest.push_back(names[i].second);
+  }
   return join(nearest);
 }
 
 std::string describe_range(const Parameter& parameter) {
-  if (!parameter.choices.empty()) return "one of " + join(parameter.choices);
+  if (!parameter.choices.empty()) {
+    return "one of " + join(parameter.choices);
+  }
   return std::to_string(parameter.min_value) + " to " + std::to_string(parameter.max_value) +
          (parameter.unit.empty() ? "" : " " + parameter.unit);
 }
 
 std::string describe_keys(const Info& info) {
-  if (info.parameters.empty()) return "it has no parameters";
+  if (info.parameters.empty()) {
+    return "it has no parameters";
+  }
   std::vector<std::string> keys;
   for (const Parameter& parameter : info.parameters) {
     keys.push_back(parameter.name + " (" + describe_range(parameter) + ")");
@@ -64,27 +73,45 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t factor = 1;
   if (!text.empty()) {
     const char suffix = text.back();
-    if (suffix == 'k' || suffix == 'K') factor = std::int64_t{1} << 10;
-    if (suffix == 'm' || suffix == 'M') factor = std::int64_t{1} << 20;
-    if (suffix == 'g' || suffix == 'G') factor = std::int64_t{1} << 30;
-    if (factor != 1) text.remove_suffix(1);
+    if (suffix == 'k' || suffix == 'K') {
+      factor = std::int64_t{1} << 10;
+    }
+    if (suffix == 'm' || suffix == 'M') {
+      factor = std::int64_t{1} << 20;
+    }
+    if (suffix == 'g' || suffix == 'G') {
+      factor = std::int64_t{1} << 30;
+    }
+    if (factor != 1) {
+      text.remove_suffix(1);
+    }
   }
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  if (value > std::numeric_limits<std::int64_t>::max() / factor) return std::nullopt;
-  if (value < std::numeric_limits<std::int64_t>::min() / factor) return std::nullopt;
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  if (value > std::numeric_limits<std::int64_t>::max() / factor) {
+    return std::nullopt;
+  }
+  if (value < std::numeric_limits<std::int64_t>::min() / factor) {
+    return std::nullopt;
+  }
   return value * factor;
 }
 
 std::optional<std::int64_t> parse_value(const Parameter& parameter, std::string_view text) {
   if (!parameter.choices.empty()) {
     const auto found = std::find(parameter.choices.begin(), parameter.choices.end(), text);
-    if (found == parameter.choices.end()) return std::nullopt;
+    if (found == parameter.choices.end()) {
+      return std::nullopt;
+    }
     return found - parameter.choices.begin();
   }
   const std::optional<std::int64_t> value = parse_integer(text);
-  if (!value || *value < parameter.min_value || *value > parameter.max_value) return std::nullopt;
+  if (!value || *value < parameter.min_value || *value > parameter.max_value) {
+    return std::nullopt;
+  }
   return value;
 }
 
@@ -105,7 +132,9 @@ void assign(const Info& info, std::string_view assignment, std::vector<std::int6
     throw SelectionError(where + " needs a value: write " + key + "=" +
                          format_value(*parameter, parameter->value));
   }
-  if (assigned[index]) throw SelectionError(where + " is given twice; write it once");
+  if (assigned[index]) {
+    throw SelectionError(where + " is given twice; write it once");
+  }
   const std::string text(assignment.substr(equals + 1));
   const std::optional<std::int64_t> value = parse_value(*parameter, text);
   if (!value) {
@@ -119,7 +148,9 @@ void assign(const Info& info, std::string_view assignment, std::vector<std::int6
 }  // namespace
 
 std::string format_value(const Parameter& parameter, std::int64_t value) {
-  if (parameter.choices.empty()) return std::to_string(value);
+  if (parameter.choices.empty()) {
+    return std::to_string(value);
+  }
   return parameter.choices.at(static_cast<std::size_t>(value));
 }
 
@@ -128,7 +159,9 @@ std::string Selection::name() const {
   char separator = ':';
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Parameter& parameter = entry.info.parameters[i];
-    if (values[i] == parameter.value) continue;
+    if (values[i] == parameter.value) {
+      continue;
+    }
     text += separator + parameter.name + "=" + format_value(parameter, values[i]);
     separator = ',';
   }
@@ -144,15 +177,20 @@ Selection select(std::string_view text) {
                          nearest_names(name) + " (`bench list workloads` shows all)");
   }
   Selection selection{*entry, {}};
-  for (const Parameter& parameter : entry->info.parameters)
+  for (const Parameter& parameter : entry->info.parameters) {
     selection.values.push_back(parameter.value);
-  if (colon == std::string_view::npos) return selection;
+  }
+  if (colon == std::string_view::npos) {
+    return selection;
+  }
   std::vector<bool> assigned(selection.values.size(), false);
   std::string_view rest = text.substr(colon + 1);
   while (true) {
     const std::size_t comma = rest.find(',');
     assign(entry->info, rest.substr(0, comma), selection.values, assigned);
-    if (comma == std::string_view::npos) return selection;
+    if (comma == std::string_view::npos) {
+      return selection;
+    }
     rest.remove_prefix(comma + 1);
   }
 }

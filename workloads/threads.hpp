@@ -56,7 +56,9 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   void join() {
-    for (const Member& member : members_) pthread_join(member.id, nullptr);
+    for (const Member& member : members_) {
+      pthread_join(member.id, nullptr);
+    }
   }
 
  private:

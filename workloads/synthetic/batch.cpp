@@ -31,7 +31,9 @@ class Batch : public Batches<TouchEnds> {
       Thread second([&] { other = Batches::run(thread_index, elsewhere); });
       second.join();
     }
-    if (place_ == Place::kSecond) return other;
+    if (place_ == Place::kSecond) {
+      return other;
+    }
     const Tally own = Batches::run(thread_index, iterations);
     return {other.operations + own.operations, other.checksum + own.checksum};
   }

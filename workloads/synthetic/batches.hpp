@@ -18,7 +18,9 @@ class Batches : public Workload {
   // Each iteration allocates and frees `n` blocks of `bytes` on each thread.
   Batches(const Setup& setup, std::size_t n, std::size_t bytes, FreeOrder order = FreeOrder::kFifo)
       : bytes_(bytes), free_order_(n) {
-    for (int i = 0; i < setup.threads(); ++i) blocks_.emplace_back(n);
+    for (int i = 0; i < setup.threads(); ++i) {
+      blocks_.emplace_back(n);
+    }
     const std::size_t turn = order == FreeOrder::kFifo ? n : order == FreeOrder::kLifo ? 0 : n / 2;
     for (std::size_t i = 0; i < n; ++i) {
       free_order_[i] = static_cast<std::uint32_t>(i < turn ? i : n - 1 - (i - turn));

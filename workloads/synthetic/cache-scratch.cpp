@@ -26,7 +26,9 @@ class CacheScratch : public FalseSharing {
   }
 
   ~CacheScratch() override {
-    for (void* first : firsts_) std::free(first);
+    for (void* first : firsts_) {
+      std::free(first);
+    }
   }
 
   CacheScratch(const CacheScratch&) = delete;

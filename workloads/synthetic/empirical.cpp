@@ -72,8 +72,9 @@ class Population {
  public:
   Population(const Row& row, std::uint32_t first_slot)
       : row_(&row), slots_(capacity(row)), live_(static_cast<std::size_t>(row.live)) {
-    for (std::size_t i = 0; i < slots_.size(); ++i)
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
       slots_[i] = first_slot + static_cast<std::uint32_t>(i);
+    }
   }
 
   static std::size_t capacity(const Row& row) {
@@ -89,7 +90,9 @@ class Population {
 
   // A population that has reached four times its mean has a death instead.
   Operation birth(Random& random) {
-    if (live_ == slots_.size()) return death(random);
+    if (live_ == slots_.size()) {
+      return death(random);
+    }
     return {slots_[live_++], row_->bytes};
   }
 
@@ -121,12 +124,18 @@ class Process {
 
   Operation next(Random& random) {
     double deaths = 0;
-    for (const Population& population : populations_) deaths += population.death_rate();
+    for (const Population& population : populations_) {
+      deaths += population.death_rate();
+    }
     double left = random.real() * (births_ + deaths);
     for (Population& population : populations_) {
-      if (left < population.row().births) return population.birth(random);
+      if (left < population.row().births) {
+        return population.birth(random);
+      }
       left -= population.row().births;
-      if (left < population.death_rate()) return population.death(random);
+      if (left < population.death_rate()) {
+        return population.death(random);
+      }
       left -= population.death_rate();
     }
     return populations_.front().birth(random);  // rounding has left a rest
@@ -152,19 +161,26 @@ class Empirical : public Workload {
     fill_ = MappedArray<Operation>(initially_live);
     std::size_t i = 0;
     for (const Population& population : process.populations()) {
-      for (const std::uint32_t slot : population.live())
+      for (const std::uint32_t slot : population.live()) {
         fill_[i++] = {slot, population.row().bytes};
+      }
     }
     random.shuffle(fill_);
-    for (Operation& operation : operations_) operation = process.next(random);
-    for (int thread = 0; thread < setup.threads(); ++thread) blocks_.emplace_back(slots);
+    for (Operation& operation : operations_) {
+      operation = process.next(random);
+    }
+    for (int thread = 0; thread < setup.threads(); ++thread) {
+      blocks_.emplace_back(slots);
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
     MappedArray<Block>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
     Tally tally;
     for (std::int64_t i = 0; i < iterations; ++i) {
-      for (const Operation& operation : fill_) put(blocks[operation.slot], operation.bytes, tally);
+      for (const Operation& operation : fill_) {
+        put(blocks[operation.slot], operation.bytes, tally);
+      }
       mark_phase("filled");
       for (const Operation& operation : operations_) {
         Block& block = blocks[operation.slot];
@@ -172,7 +188,9 @@ class Empirical : public Workload {
       }
       mark_phase("replayed");
       for (Block& block : blocks) {
-        if (block.pointer != nullptr) drop(block, tally);
+        if (block.pointer != nullptr) {
+          drop(block, tally);
+        }
       }
     }
     return tally;

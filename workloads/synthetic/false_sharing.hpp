@@ -35,7 +35,9 @@ class FalseSharing : public Workload {
   // volatile: each write has to reach the cache.
   void increment(volatile std::uint8_t* bytes) const {
     for (std::int64_t i = 0; i < writes_; ++i) {
-      for (std::size_t j = 0; j < size_; ++j) bytes[j] = static_cast<std::uint8_t>(bytes[j] + 1);
+      for (std::size_t j = 0; j < size_; ++j) {
+        bytes[j] = static_cast<std::uint8_t>(bytes[j] + 1);
+      }
     }
   }
 

@@ -30,17 +30,22 @@ class FillFlush : public Workload {
         shared_(kSlotsPerThread * threads_, setup.threads()),
         slots_(kDraws) {
     Random random(setup.seed());
-    for (std::uint32_t& slot : slots_)
+    for (std::uint32_t& slot : slots_) {
       slot = static_cast<std::uint32_t>(random.below(shared_.size()));
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk slots(slots_, index * 1009);
     Tally tally;
-    for (std::size_t i = index; i < shared_.size(); i += threads_) put(i, tally);
+    for (std::size_t i = index; i < shared_.size(); i += threads_) {
+      put(i, tally);
+    }
     mark_phase("filled");
-    for (std::int64_t i = 0; i < iterations; ++i) flush_and_fill(slots, tally);
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      flush_and_fill(slots, tally);
+    }
     shared_.leave([&](void* block) { drop(block, tally); });
     return tally;
   }
@@ -54,7 +59,9 @@ class FillFlush : public Workload {
     }
     const timespec duration{sleep_us_ / 1000000, sleep_us_ % 1000000 * 1000};
     nanosleep(&duration, nullptr);
-    for (const std::uint32_t slot : chosen) put(slot, tally);
+    for (const std::uint32_t slot : chosen) {
+      put(slot, tally);
+    }
   }
 
   void put(std::size_t slot, Tally& tally) {
@@ -64,7 +71,9 @@ class FillFlush : public Workload {
   }
 
   void drop(void* block, Tally& tally) const {
-    if (block == nullptr) return;
+    if (block == nullptr) {
+      return;
+    }
     tally.checksum += read_ends(block, size_);
     std::free(block);
   }

@@ -21,10 +21,14 @@ constexpr std::array<std::size_t, 8> kLengths{40, 640, 100, 1000, 64, 250, 160, 
 class Filter : public Workload {
  public:
   explicit Filter(const Setup& setup) : order_(setup.count("count")), strings_(order_.size()) {
-    for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      order_[i] = static_cast<std::uint32_t>(i);
+    }
     Random random(setup.seed());
     random.shuffle(order_);
-    for (std::size_t i = 0; i < kLengths.size(); ++i) kept_.emplace_back(order_.size() / 4);
+    for (std::size_t i = 0; i < kLengths.size(); ++i) {
+      kept_.emplace_back(order_.size() / 4);
+    }
   }
 
   Tally run(int /*thread_index*/, std::int64_t iterations) override {
@@ -34,8 +38,9 @@ class Filter : public Workload {
       filter(kept_[turn], kLengths[turn], tally);
       mark_phase("filtered");
     }
-    for (std::size_t turn = 0; turn < kLengths.size(); ++turn)
+    for (std::size_t turn = 0; turn < kLengths.size(); ++turn) {
       drop_all(kept_[turn], kLengths[turn], tally);
+    }
     return tally;
   }
 
@@ -47,14 +52,19 @@ class Filter : public Workload {
       touch_whole(string, length, tag_of(tally.operations++));
     }
     drop_all(kept, length, tally);
-    for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = strings_[order_[i]];
-    for (std::size_t i = kept.size(); i < order_.size(); ++i)
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      kept[i] = strings_[order_[i]];
+    }
+    for (std::size_t i = kept.size(); i < order_.size(); ++i) {
       drop(strings_[order_[i]], length, tally);
+    }
   }
 
   static void drop_all(MappedArray<void*>& strings, std::size_t length, Tally& tally) {
     for (void*& string : strings) {
-      if (string != nullptr) drop(std::exchange(string, nullptr), length, tally);
+      if (string != nullptr) {
+        drop(std::exchange(string, nullptr), length, tally);
+      }
     }
   }
 

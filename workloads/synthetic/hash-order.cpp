@@ -26,34 +26,51 @@ class HashOrder : public Workload {
     const std::size_t low = setup.count("min");
     const std::size_t high = std::max(low, setup.count("max"));
     Random random(setup.seed());
-    for (std::uint32_t& size : sizes_) size = static_cast<std::uint32_t>(random.between(low, high));
+    for (std::uint32_t& size : sizes_) {
+      size = static_cast<std::uint32_t>(random.between(low, high));
+    }
     shuffle(first_order_, random);
     shuffle(last_order_, random);
-    for (int i = 0; i < setup.threads(); ++i) tables_.emplace_back(last_order_.size());
+    for (int i = 0; i < setup.threads(); ++i) {
+      tables_.emplace_back(last_order_.size());
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) cycle(tables_[index], sizes, tally);
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      cycle(tables_[index], sizes, tally);
+    }
     return tally;
   }
 
  private:
   static void shuffle(MappedArray<std::uint32_t>& order, Random& random) {
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      order[i] = static_cast<std::uint32_t>(i);
+    }
     random.shuffle(order);
   }
 
   void cycle(MappedArray<Block>& table, Walk<std::uint32_t>& sizes, Tally& tally) const {
-    for (std::size_t i = 0; i < first_order_.size(); ++i) put(table[i], sizes.next(), tally);
-    const std::size_t freed = n_ / 4;
-    for (std::size_t i = 0; i < freed; ++i) drop(table[first_order_[i]], tally);
-    for (std::size_t i = 0; i < freed; ++i) put(table[first_order_[i]], sizes.next(), tally);
-    for (std::size_t i = first_order_.size(); i < table.size(); ++i)
+    for (std::size_t i = 0; i < first_order_.size(); ++i) {
       put(table[i], sizes.next(), tally);
-    for (const std::uint32_t i : last_order_) drop(table[i], tally);
+    }
+    const std::size_t freed = n_ / 4;
+    for (std::size_t i = 0; i < freed; ++i) {
+      drop(table[first_order_[i]], tally);
+    }
+    for (std::size_t i = 0; i < freed; ++i) {
+      put(table[first_order_[i]], sizes.next(), tally);
+    }
+    for (std::size_t i = first_order_.size(); i < table.size(); ++i) {
+      put(table[i], sizes.next(), tally);
+    }
+    for (const std::uint32_t i : last_order_) {
+      drop(table[i], tally);
+    }
   }
 
   static void put(Block& block, std::size_t bytes, Tally& tally) {

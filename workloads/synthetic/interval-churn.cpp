@@ -49,9 +49,13 @@ class IntervalChurn : public Workload {
       step.then = random.chance(1, 2)   ? Then::kFree
                   : random.chance(1, 4) ? Then::kReallocate
                                         : Then::kNothing;
-      if (step.then == Then::kFree) --live;
+      if (step.then == Then::kFree) {
+        --live;
+      }
     }
-    for (int i = 0; i < setup.threads(); ++i) tables_.emplace_back(steps_.size());
+    for (int i = 0; i < setup.threads(); ++i) {
+      tables_.emplace_back(steps_.size());
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
@@ -76,7 +80,9 @@ class IntervalChurn : public Workload {
         victim = put(std::realloc(victim.pointer, step.new_bytes), step.new_bytes, tally);
       }
     }
-    for (std::size_t i = 0; i < count; ++i) drop(live[i], tally);
+    for (std::size_t i = 0; i < count; ++i) {
+      drop(live[i], tally);
+    }
   }
 
   static Block put(void* pointer, std::size_t bytes, Tally& tally) {

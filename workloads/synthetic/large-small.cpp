@@ -38,7 +38,9 @@ class LargeSmall : public Workload {
       void*& oldest = kept_[static_cast<std::size_t>(i) % kept_.size()];
       drop(std::exchange(oldest, survivor), tally);
     }
-    for (void*& survivor : kept_) drop(std::exchange(survivor, nullptr), tally);
+    for (void*& survivor : kept_) {
+      drop(std::exchange(survivor, nullptr), tally);
+    }
     return tally;
   }
 
@@ -58,13 +60,17 @@ class LargeSmall : public Workload {
       touch_ends(block, kSmallBytes, tag_of(tally.operations++));
     }
     void* kept = std::exchange(blocks_[survivor], nullptr);
-    for (void* block : blocks_) drop(block, tally);
+    for (void* block : blocks_) {
+      drop(block, tally);
+    }
     mark_phase("small-freed");
     return kept;
   }
 
   static void drop(void* block, Tally& tally) {
-    if (block == nullptr) return;
+    if (block == nullptr) {
+      return;
+    }
     tally.checksum += read_ends(block, kSmallBytes);
     std::free(block);
   }

@@ -76,7 +76,9 @@ class Larson : public Workload {
     const std::size_t high = std::max(low, setup.count("max"));
     draws_ = ReplacementDraws::draw(setup, slots_,
                                     [=](Random& random) { return random.between(low, high); });
-    for (int i = 0; i < setup.threads(); ++i) replacers_.emplace_back(draws_, slots_, i);
+    for (int i = 0; i < setup.threads(); ++i) {
+      replacers_.emplace_back(draws_, slots_, i);
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {

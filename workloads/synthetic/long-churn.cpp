@@ -32,7 +32,9 @@ class LongChurn : public Workload {
         live_(level_bytes_ / kSmallestBytes + 2),
         victims_(kDraws) {
     Random random(setup.seed());
-    for (std::uint32_t& victim : victims_) victim = static_cast<std::uint32_t>(random.next());
+    for (std::uint32_t& victim : victims_) {
+      victim = static_cast<std::uint32_t>(random.next());
+    }
     for (std::size_t i = 0; i < kMiddleBytes.size(); ++i) {
       sizes_[i] = MappedArray<std::uint32_t>(kOtherDraws);
       for (std::uint32_t& size : sizes_[i]) {
@@ -47,14 +49,18 @@ class LongChurn : public Workload {
     const std::uint64_t total = static_cast<std::uint64_t>(iterations) * kAllocationsPerIteration;
     std::size_t quarter = 0;
     for (std::uint64_t done = 0; done < total;) {
-      if (done >= quarter * total / 4) mark_phase(kQuarters[quarter++]);
+      if (done >= quarter * total / 4) {
+        mark_phase(kQuarters[quarter++]);
+      }
       const std::uint64_t until =
           std::min({(done / phase_ + 1) * phase_, quarter * total / 4, total});
       const MappedArray<std::uint32_t>& sizes = sizes_[done / phase_ % sizes_.size()];
       done = churn(Walk(sizes, done), done, until, victims, tally);
     }
     mark_phase("end");
-    while (count_ > 0) tally.checksum += drop(live_[--count_]);
+    while (count_ > 0) {
+      tally.checksum += drop(live_[--count_]);
+    }
     live_bytes_ = 0;
     return tally;
   }

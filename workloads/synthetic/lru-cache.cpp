@@ -34,25 +34,33 @@ class Cache {
   void insert(std::size_t bytes, Tally& tally) {
     const std::uint32_t index = free_ == kNone ? high_water_++ : free_;
     Entry& entry = entries_[index];
-    if (index == free_) free_ = entry.older;
+    if (index == free_) {
+      free_ = entry.older;
+    }
     entry.block = {allocate(bytes), bytes};
     touch_whole(entry.block.pointer, bytes, tag_of(tally.operations++));
     live_bytes_ += bytes;
     link_newest(index);
-    while (live_bytes_ > limit_bytes_) evict(tally);
+    while (live_bytes_ > limit_bytes_) {
+      evict(tally);
+    }
   }
 
   // `fraction` / 2^32 of the way through the entries; one that is not live is not found.
   void look_up(std::uint32_t fraction, Tally& tally) {
     const auto index = static_cast<std::uint32_t>((std::uint64_t{fraction} * high_water_) >> 32);
-    if (index >= high_water_ || entries_[index].block.pointer == nullptr) return;
+    if (index >= high_water_ || entries_[index].block.pointer == nullptr) {
+      return;
+    }
     tally.checksum += read_ends(entries_[index].block.pointer, entries_[index].block.bytes);
     unlink(index);
     link_newest(index);
   }
 
   void clear(Tally& tally) {
-    while (oldest_ != kNone) evict(tally);
+    while (oldest_ != kNone) {
+      evict(tally);
+    }
     free_ = kNone;
     high_water_ = 0;
   }
@@ -105,7 +113,9 @@ class LruCache : public Workload {
         fractions_(first_ + second_),
         cache_(setup.count("megabytes") * 1048576, kFirstBytes) {
     Random random(setup.seed());
-    for (std::uint32_t& fraction : fractions_) fraction = static_cast<std::uint32_t>(random.next());
+    for (std::uint32_t& fraction : fractions_) {
+      fraction = static_cast<std::uint32_t>(random.next());
+    }
   }
 
   Tally run(int /*thread_index*/, std::int64_t iterations) override {

@@ -28,8 +28,9 @@ class Mleak : public Workload {
         slots_(kDraws),
         sizes_(kOtherDraws) {
     Random random(setup.seed());
-    for (std::uint32_t& slot : slots_)
+    for (std::uint32_t& slot : slots_) {
       slot = static_cast<std::uint32_t>(random.below(shared_.size()));
+    }
     for (std::uint32_t& size : sizes_) {
       size = static_cast<std::uint32_t>(random.between(kSmallestBytes, kLargestBytes));
     }
@@ -42,7 +43,9 @@ class Mleak : public Workload {
     Tally tally;
     for (std::int64_t i = 0; i < iterations; ++i) {
       Thread mortal([&] {
-        for (std::size_t j = 0; j < blocks_; ++j) swap(slots.next(), sizes.next(), tally);
+        for (std::size_t j = 0; j < blocks_; ++j) {
+          swap(slots.next(), sizes.next(), tally);
+        }
       });
       mortal.join();
     }

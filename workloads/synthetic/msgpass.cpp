@@ -36,8 +36,9 @@ class Msgpass : public Workload {
         sent_(kQueuedMessages, Flow::kAtOnce),
         forwarded_(kQueuedMessages, Flow::kAtOnce) {
     Random random(setup.seed());
-    for (std::uint32_t& burst : bursts_)
+    for (std::uint32_t& burst : bursts_) {
       burst = static_cast<std::uint32_t>(random.between(1, kLongestBurst));
+    }
     for (std::uint32_t& size : sizes_) {
       size = static_cast<std::uint32_t>(random.between(kSmallestBytes, kLargestBytes));
     }

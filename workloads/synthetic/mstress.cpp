@@ -89,8 +89,12 @@ class Mstress : public Workload {
         drop_sealed(std::exchange(mine, block), tally.checksum);
       }
     }
-    for (void*& mine : local) drop_sealed(std::exchange(mine, nullptr), tally.checksum);
-    for (std::size_t i = 0; i < retained_count; ++i) drop_sealed(retained[i], tally.checksum);
+    for (void*& mine : local) {
+      drop_sealed(std::exchange(mine, nullptr), tally.checksum);
+    }
+    for (std::size_t i = 0; i < retained_count; ++i) {
+      drop_sealed(retained[i], tally.checksum);
+    }
   }
 
   SharedSlots shared_;

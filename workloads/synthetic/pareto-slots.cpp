@@ -28,8 +28,12 @@ std::uint64_t draw_rank(Random& random, std::uint64_t slots) {
   std::uint64_t hot = slots;
   for (int i = 0; i < kNesting; ++i) {
     const std::uint64_t hotter = hot / 5;
-    if (hotter == 0) break;
-    if (!random.chance(80, 100)) return hotter + random.below(hot - hotter);
+    if (hotter == 0) {
+      break;
+    }
+    if (!random.chance(80, 100)) {
+      return hotter + random.below(hot - hotter);
+    }
     hot = hotter;
   }
   return random.below(hot);
@@ -37,7 +41,9 @@ std::uint64_t draw_rank(Random& random, std::uint64_t slots) {
 
 std::uint64_t draw_size(Random& random) {
   std::uint64_t low = kSmallestBytes;
-  while (low < kLargestBytes / 2 && random.chance(1, 2)) low *= 2;
+  while (low < kLargestBytes / 2 && random.chance(1, 2)) {
+    low *= 2;
+  }
   return random.between(low, 2 * low);
 }
 
@@ -49,14 +55,24 @@ class ParetoSlots : public Workload {
         sizes_(kOtherDraws) {
     Random random(setup.seed());
     MappedArray<std::uint32_t> slot_of_rank(slot_count_);
-    for (std::size_t i = 0; i < slot_count_; ++i) slot_of_rank[i] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < slot_count_; ++i) {
+      slot_of_rank[i] = static_cast<std::uint32_t>(i);
+    }
     random.shuffle(slot_of_rank);
-    for (std::uint32_t& slot : visits_) slot = slot_of_rank[draw_rank(random, slot_count_)];
-    for (std::uint32_t& size : sizes_) size = static_cast<std::uint32_t>(draw_size(random));
-    for (int i = 0; i < setup.threads(); ++i) tables_.emplace_back(slot_count_);
+    for (std::uint32_t& slot : visits_) {
+      slot = slot_of_rank[draw_rank(random, slot_count_)];
+    }
+    for (std::uint32_t& size : sizes_) {
+      size = static_cast<std::uint32_t>(draw_size(random));
+    }
+    for (int i = 0; i < setup.threads(); ++i) {
+      tables_.emplace_back(slot_count_);
+    }
     filled_at_first_ = MappedArray<std::uint32_t>(slot_count_ / 2);
     random.shuffle(slot_of_rank);
-    for (std::size_t i = 0; i < filled_at_first_.size(); ++i) filled_at_first_[i] = slot_of_rank[i];
+    for (std::size_t i = 0; i < filled_at_first_.size(); ++i) {
+      filled_at_first_[i] = slot_of_rank[i];
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
@@ -65,12 +81,18 @@ class ParetoSlots : public Workload {
     Walk visits(visits_, index * 1000003);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (const std::uint32_t slot : filled_at_first_) visit(table[slot], sizes, tally);
+    for (const std::uint32_t slot : filled_at_first_) {
+      visit(table[slot], sizes, tally);
+    }
     mark_phase("filled");
     const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kVisitsPerIteration;
-    for (std::uint64_t i = 0; i < count; ++i) visit(table[visits.next()], sizes, tally);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      visit(table[visits.next()], sizes, tally);
+    }
     for (Block& block : table) {
-      if (block.pointer != nullptr) visit(block, sizes, tally);
+      if (block.pointer != nullptr) {
+        visit(block, sizes, tally);
+      }
     }
     return tally;
   }

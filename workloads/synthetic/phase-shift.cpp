@@ -27,15 +27,18 @@ class PhaseShift : public Workload {
         large_(2 * first_count_),
         small_(2 * setup.count("megabytes") * kMebibyte / kSmallBytes),
         free_order_(small_.size()) {
-    for (std::size_t i = 0; i < free_order_.size(); ++i)
+    for (std::size_t i = 0; i < free_order_.size(); ++i) {
       free_order_[i] = static_cast<std::uint32_t>(i);
+    }
     Random random(setup.seed());
     random.shuffle(free_order_);
   }
 
   Tally run(int /*thread_index*/, std::int64_t iterations) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) cycle(tally);
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      cycle(tally);
+    }
     return tally;
   }
 

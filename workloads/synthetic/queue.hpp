@@ -33,10 +33,16 @@ class Queue {
   void put(std::span<const T> items) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [&] { return items_.size() - count_ >= items.size(); });
-    for (const T& item : items) items_[wrapped(first_ + count_++)] = item;
+    for (const T& item : items) {
+      items_[wrapped(first_ + count_++)] = item;
+    }
     put_ += items.size();
-    if (count_ == items_.size() || put_ == expected_) flowing_ = true;
-    if (flowing_) more_.notify_all();
+    if (count_ == items_.size() || put_ == expected_) {
+      flowing_ = true;
+    }
+    if (flowing_) {
+      more_.notify_all();
+    }
   }
 
   // Waits for at least one item, takes as many as there are and fit, returns how many; 0 once
@@ -45,7 +51,9 @@ class Queue {
     std::unique_lock lock(mutex_);
     more_.wait(lock, [&] { return (flowing_ && count_ > 0) || closed_; });
     const std::size_t taken = std::min(items.size(), count_);
-    for (std::size_t i = 0; i < taken; ++i) items[i] = items_[wrapped(first_ + i)];
+    for (std::size_t i = 0; i < taken; ++i) {
+      items[i] = items_[wrapped(first_ + i)];
+    }
     first_ = wrapped(first_ + taken);
     count_ -= taken;
     room_.notify_all();

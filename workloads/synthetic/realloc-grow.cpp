@@ -33,7 +33,9 @@ class Buffer {
     const std::size_t kept = bytes_;
     resize(bytes);
     checksum_ += block_[kept - 1];
-    for (std::size_t i = round_up(kept); i < bytes; i += kPageBytes) block_[i] = tag_;
+    for (std::size_t i = round_up(kept); i < bytes; i += kPageBytes) {
+      block_[i] = tag_;
+    }
     block_[bytes - 1] = tag_;
   }
 
@@ -82,9 +84,13 @@ class ReallocGrow : public Workload {
     Tally tally;
     for (std::int64_t i = 0; i < iterations; ++i) {
       Buffer buffer(tag_of(static_cast<std::uint64_t>(i)));
-      while (buffer.bytes() < max_) buffer.grow(larger(buffer.bytes()));
+      while (buffer.bytes() < max_) {
+        buffer.grow(larger(buffer.bytes()));
+      }
       buffer.check_pages();
-      while (buffer.bytes() > kFirstBytes) buffer.shrink(smaller(buffer.bytes()));
+      while (buffer.bytes() > kFirstBytes) {
+        buffer.shrink(smaller(buffer.bytes()));
+      }
       const Tally one = buffer.finish();
       tally.operations += one.operations;
       tally.checksum += one.checksum;
@@ -98,7 +104,9 @@ class ReallocGrow : public Workload {
   }
 
   [[nodiscard]] std::size_t smaller(std::size_t bytes) const {
-    if (pattern_ == Pattern::kDouble) return std::max(kFirstBytes, bytes / 2);
+    if (pattern_ == Pattern::kDouble) {
+      return std::max(kFirstBytes, bytes / 2);
+    }
     return bytes > kFirstBytes + step_ ? bytes - step_ : kFirstBytes;
   }
 

@@ -49,9 +49,12 @@ struct ReplacementDraws {
     ReplacementDraws draws{MappedArray<std::uint32_t>(kDraws),
                            MappedArray<std::uint32_t>(kOtherDraws)};
     Random random(setup.seed());
-    for (std::uint32_t& slot : draws.slots)
+    for (std::uint32_t& slot : draws.slots) {
       slot = static_cast<std::uint32_t>(random.below(slot_count));
-    for (std::uint32_t& size : draws.sizes) size = static_cast<std::uint32_t>(draw_size(random));
+    }
+    for (std::uint32_t& size : draws.sizes) {
+      size = static_cast<std::uint32_t>(draw_size(random));
+    }
     return draws;
   }
 };
@@ -68,7 +71,9 @@ class Replacer {
         blocks_(slot_count) {}
 
   void fill() {
-    for (Block& block : blocks_) block = put(sizes_.next(), allocated_++);
+    for (Block& block : blocks_) {
+      block = put(sizes_.next(), allocated_++);
+    }
   }
 
   void replace(std::uint64_t count) {
@@ -89,7 +94,9 @@ class Replacer {
   }
 
   void drain() {
-    for (const Block& block : blocks_) checksum_ += drop(block);
+    for (const Block& block : blocks_) {
+      checksum_ += drop(block);
+    }
   }
 
   // One operation is a malloc and a free; those of fill and drain pair up.
@@ -126,7 +133,9 @@ class Replacement : public Workload {
               DrawSize draw_size)
       : draws_(ReplacementDraws::draw(setup, slot_count, draw_size)),
         replacements_per_iteration_(replacements_per_iteration) {
-    for (int i = 0; i < setup.threads(); ++i) replacers_.emplace_back(draws_, slot_count, i);
+    for (int i = 0; i < setup.threads(); ++i) {
+      replacers_.emplace_back(draws_, slot_count, i);
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {

@@ -59,8 +59,9 @@ class RptestLike : public Workload {
     const auto max = std::max(min, static_cast<double>(setup["max"]));
     const auto sizes = static_cast<Sizes>(setup["sizes"]);
     Random random(setup.seed());
-    for (std::uint32_t& size : sizes_)
+    for (std::uint32_t& size : sizes_) {
       size = static_cast<std::uint32_t>(draw_size(random, sizes, min, max));
+    }
     for (std::size_t i = 0; i < threads_; ++i) {
       mailboxes_.exchange(i, &parcels_[threads_ + i]);
       slots_.emplace_back(kSlots);
@@ -98,10 +99,14 @@ class RptestLike : public Workload {
         drop_sealed(slots[slot], life.tally.checksum);
         slots[slot] = put(life);
       }
-      if (i % cross_ == 0) send(life, life.index + 1 + static_cast<std::size_t>(i / cross_));
+      if (i % cross_ == 0) {
+        send(life, life.index + 1 + static_cast<std::size_t>(i / cross_));
+      }
       receive(life);
     }
-    for (void*& block : slots) drop_sealed(std::exchange(block, nullptr), life.tally.checksum);
+    for (void*& block : slots) {
+      drop_sealed(std::exchange(block, nullptr), life.tally.checksum);
+    }
   }
 
   static void* put(Life& life) {
@@ -112,7 +117,9 @@ class RptestLike : public Workload {
   }
 
   void send(Life& life, std::size_t to) {
-    for (void*& block : life.spare->blocks) block = put(life);
+    for (void*& block : life.spare->blocks) {
+      block = put(life);
+    }
     life.spare->count = kParcelBlocks;
     swap_spare(life, to % threads_);
   }
@@ -127,7 +134,9 @@ class RptestLike : public Workload {
   }
 
   static void empty(Parcel& parcel, Tally& tally) {
-    for (std::size_t i = 0; i < parcel.count; ++i) drop_sealed(parcel.blocks[i], tally.checksum);
+    for (std::size_t i = 0; i < parcel.count; ++i) {
+      drop_sealed(parcel.blocks[i], tally.checksum);
+    }
     parcel.count = 0;
   }
 

@@ -38,7 +38,9 @@ class SawtoothIdle : public Workload {
       drain_order_[i] = static_cast<std::uint32_t>(i);
     }
     random.shuffle(drain_order_);
-    for (int i = 0; i < setup.threads(); ++i) blocks_.emplace_back(count);
+    for (int i = 0; i < setup.threads(); ++i) {
+      blocks_.emplace_back(count);
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {

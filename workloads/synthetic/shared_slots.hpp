@@ -30,11 +30,15 @@ class SharedSlots {
   void leave(Drop drop) {
     // acq_rel: releases this thread's exchanges to the last one, which acquires those of all
     // others.
-    if (staying_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (staying_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+      return;
+    }
     for (std::atomic<void*>& slot : slots_) {
       // relaxed: ordered by staying_.
       void* block = slot.exchange(nullptr, std::memory_order_relaxed);
-      if (block != nullptr) drop(block);
+      if (block != nullptr) {
+        drop(block);
+      }
     }
   }
 
@@ -45,7 +49,9 @@ class SharedSlots {
 
 // Adds a sealed block to the checksum and frees it; null is nothing.
 inline void drop_sealed(void* block, std::uint64_t& checksum) {
-  if (block == nullptr) return;
+  if (block == nullptr) {
+    return;
+  }
   checksum += read_sealed(block);
   std::free(block);
 }

@@ -22,7 +22,9 @@ constexpr std::uint64_t kSmallestBytes = 8;
 
 std::uint64_t draw_size(Random& random, std::uint64_t max) {
   std::uint64_t low = kSmallestBytes;
-  while (2 * low < max && random.chance(1, 2)) low *= 2;
+  while (2 * low < max && random.chance(1, 2)) {
+    low *= 2;
+  }
   return std::min(max, random.between(low, 2 * low - 1));
 }
 
@@ -34,7 +36,9 @@ class ShbenchLike : public Workload {
     for (std::uint32_t& size : sizes_) {
       size = static_cast<std::uint32_t>(draw_size(random, setup.count("max")));
     }
-    for (int i = 0; i < setup.threads(); ++i) tables_.emplace_back(part_ * kParts);
+    for (int i = 0; i < setup.threads(); ++i) {
+      tables_.emplace_back(part_ * kParts);
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
@@ -44,11 +48,15 @@ class ShbenchLike : public Workload {
     Tally tally;
     std::size_t filled = 0;
     for (std::int64_t i = 0; i < iterations; ++i) {
-      for (; filled < table.size(); ++filled) put(table[filled], sizes.next(), tally);
+      for (; filled < table.size(); ++filled) {
+        put(table[filled], sizes.next(), tally);
+      }
       overflow(table, static_cast<std::size_t>(i) % kParts, tally);
       filled = part_;
     }
-    for (std::size_t i = 0; i < filled; ++i) drop(table[i], tally);
+    for (std::size_t i = 0; i < filled; ++i) {
+      drop(table[i], tally);
+    }
     return tally;
   }
 
@@ -58,8 +66,12 @@ class ShbenchLike : public Workload {
     Block* const kept = &table[survivor * part_];
     std::swap_ranges(kept, kept + part_, table.begin());
     const std::size_t turn = part_ + (table.size() - part_) / 2;
-    for (std::size_t i = part_; i < turn; ++i) drop(table[i], tally);
-    for (std::size_t i = table.size(); i > turn; --i) drop(table[i - 1], tally);
+    for (std::size_t i = part_; i < turn; ++i) {
+      drop(table[i], tally);
+    }
+    for (std::size_t i = table.size(); i > turn; --i) {
+      drop(table[i - 1], tally);
+    }
   }
 
   static void put(Block& block, std::size_t bytes, Tally& tally) {

@@ -57,9 +57,13 @@ class Startup : public Workload {
     char name[] = "true";
     char* const arguments[] = {name, nullptr};
     pid_t child = 0;
-    if (posix_spawnp(&child, name, nullptr, nullptr, arguments, environ) != 0) return 0;
+    if (posix_spawnp(&child, name, nullptr, nullptr, arguments, environ) != 0) {
+      return 0;
+    }
     int status = 0;
-    if (waitpid(child, &status, 0) != child) return 0;
+    if (waitpid(child, &status, 0) != child) {
+      return 0;
+    }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 1 : 0;
   }
 

@@ -29,9 +29,12 @@ class Swap : public Workload {
     const std::size_t low = setup.count("min");
     const std::size_t high = std::max(low, setup.count("max"));
     Random random(setup.seed());
-    for (std::uint32_t& slot : slots_)
+    for (std::uint32_t& slot : slots_) {
       slot = static_cast<std::uint32_t>(random.below(shared_.size()));
-    for (std::uint32_t& size : sizes_) size = static_cast<std::uint32_t>(random.between(low, high));
+    }
+    for (std::uint32_t& size : sizes_) {
+      size = static_cast<std::uint32_t>(random.between(low, high));
+    }
   }
 
   Tally run(int thread_index, std::int64_t iterations) override {
@@ -39,10 +42,14 @@ class Swap : public Workload {
     Walk slots(slots_, index * 1000003);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (std::size_t i = index; i < shared_.size(); i += threads_) swap(i, sizes.next(), tally);
+    for (std::size_t i = index; i < shared_.size(); i += threads_) {
+      swap(i, sizes.next(), tally);
+    }
     mark_phase("filled");
     const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kSwapsPerIteration;
-    for (std::uint64_t i = 0; i < count; ++i) swap(slots.next(), sizes.next(), tally);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      swap(slots.next(), sizes.next(), tally);
+    }
     shared_.leave([&](void* block) { drop_sealed(block, tally.checksum); });
     return tally;
   }

@@ -31,7 +31,9 @@ class Xmalloc : public Workload {
         objects_(batch_ * (setup.count("list") + 2 * threads_)),
         list_(setup.count("list"), Flow::kWhenFull),
         empty_(setup.count("list") + 2 * threads_, Flow::kAtOnce) {
-    for (std::uint32_t i = 0; i < setup.count("list") + 2 * threads_; ++i) empty_.put({&i, 1});
+    for (std::uint32_t i = 0; i < setup.count("list") + 2 * threads_; ++i) {
+      empty_.put({&i, 1});
+    }
     Random random(setup.seed());
     const bool mixed = setup["sizes"] == 1;
     for (std::uint32_t& size : sizes_) {
@@ -46,9 +48,13 @@ class Xmalloc : public Workload {
     const auto batches = static_cast<std::uint64_t>(iterations);
     list_.expect(batches * threads_);
     Thread consumer([&] {
-      for (std::uint64_t i = 0; i < batches; ++i) consume(tally);
+      for (std::uint64_t i = 0; i < batches; ++i) {
+        consume(tally);
+      }
     });
-    for (std::uint64_t i = 0; i < batches; ++i) produce();
+    for (std::uint64_t i = 0; i < batches; ++i) {
+      produce();
+    }
     consumer.join();
     return tally;
   }

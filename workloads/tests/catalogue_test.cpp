@@ -16,7 +16,9 @@ constexpr std::uint64_t kSeed = 20240229;
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const Entry& entry : registered()) all.push_back(entry.info.name);
+  for (const Entry& entry : registered()) {
+    all.push_back(entry.info.name);
+  }
   return all;
 }
 
@@ -36,7 +38,9 @@ Tally run_once(const Selection& selection, int threads, std::int64_t iterations)
         [&, i] { tallies[static_cast<std::size_t>(i)] = workload->run(i, iterations); });
   }
   tallies[0] = workload->run(0, iterations);
-  for (std::thread& other : others) other.join();
+  for (std::thread& other : others) {
+    other.join();
+  }
   Tally sum;
   for (const Tally& tally : tallies) {
     sum.operations += tally.operations;
@@ -72,13 +76,16 @@ TEST_P(Catalogue, InfoIsComplete) {
   EXPECT_NE(info.origin, "");
   EXPECT_NE(info.operation, "");
   EXPECT_NE(info.profile, "");
-  for (const Parameter& parameter : info.parameters)
+  for (const Parameter& parameter : info.parameters) {
     EXPECT_NE(parameter.meaning, "") << parameter.name;
+  }
 }
 
 std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
-  for (char& c : name) c = c == '-' || c == '/' ? '_' : c;
+  for (char& c : name) {
+    c = c == '-' || c == '/' ? '_' : c;
+  }
   return name;
 }
 

@@ -32,7 +32,9 @@ TEST(Random, StreamsDifferAndRepeat) {
 TEST(Random, BetweenReachesBothEndsAndNoMore) {
   Random random(1);
   std::set<std::uint64_t> seen;
-  for (int i = 0; i < 1000; ++i) seen.insert(random.between(3, 6));
+  for (int i = 0; i < 1000; ++i) {
+    seen.insert(random.between(3, 6));
+  }
   EXPECT_EQ(seen, (std::set<std::uint64_t>{3, 4, 5, 6}));
 }
 
@@ -55,7 +57,9 @@ TEST(Random, PowerLawPrefersSmallAndStaysInBounds) {
     const std::uint64_t x = random.power_law(4, 32768, 2.0);
     ASSERT_GE(x, 4U);
     ASSERT_LE(x, 32768U);
-    if (x < 8) ++small;
+    if (x < 8) {
+      ++small;
+    }
   }
   // The integral of x^-2 from 4 to 8 is half of that from 4 to infinity.
   EXPECT_NEAR(small, 5000, 250);
@@ -64,7 +68,9 @@ TEST(Random, PowerLawPrefersSmallAndStaysInBounds) {
 TEST(Random, ShuffleIsAPermutation) {
   Random random(4);
   std::vector<int> items(100);
-  for (int i = 0; i < 100; ++i) items[static_cast<std::size_t>(i)] = i;
+  for (int i = 0; i < 100; ++i) {
+    items[static_cast<std::size_t>(i)] = i;
+  }
   std::vector<int> shuffled = items;
   random.shuffle(shuffled);
   EXPECT_NE(shuffled, items);

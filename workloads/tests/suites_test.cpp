@@ -27,7 +27,9 @@ std::map<std::string, std::string> lines_of(const std::string& suite) {
     std::istringstream words(row.substr(0, row.find('#')));
     std::string first;
     std::string rest;
-    if (!(words >> first) || first == "set") continue;
+    if (!(words >> first) || first == "set") {
+      continue;
+    }
     std::getline(words, rest);
     EXPECT_FALSE(lines.contains(first)) << suite << " names " << first << " twice";
     lines[first] = rest;
@@ -42,7 +44,9 @@ bool is_realistic(std::string name) {
 }
 
 std::string smoke_selection(const Info& info) {
-  if (info.smoke_parameters.empty()) return info.name;
+  if (info.smoke_parameters.empty()) {
+    return info.name;
+  }
   return select(info.name + ":" + info.smoke_parameters).name();
 }
 
@@ -85,8 +89,9 @@ TEST(SmokeSuite, RunsEachWorkloadAtItsSmokeSize) {
 TEST(StandardAndFullSuite, LeaveNoWorkloadOut) {
   for (const char* suite : {"standard", "full"}) {
     std::vector<std::string> names;
-    for (const auto& [text, rest] : lines_of(suite))
+    for (const auto& [text, rest] : lines_of(suite)) {
       names.push_back(text.substr(0, text.find(':')));
+    }
     for (const Entry& entry : registered()) {
       EXPECT_THAT(names, ::testing::Contains(entry.info.name)) << suite;
     }
