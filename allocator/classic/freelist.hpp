@@ -149,7 +149,8 @@ class FreelistHeap {
       return;
     }
     Block* block = block_of(ptr);
-    if (!is_marked(block)) {
+    const bool aligned = reinterpret_cast<std::uintptr_t>(ptr) % alignof(Block) == 0;
+    if (!aligned || !is_marked(block)) {
       corrupted(ptr, "its header was overwritten, or it is no block of freelist");
     }
     if (is_free(block)) {

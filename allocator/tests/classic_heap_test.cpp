@@ -244,14 +244,16 @@ TEST_F(FreelistGuardsDeathTest, SecondFreeEndsTheProgram) {
 }
 
 TEST_F(FreelistGuardsDeathTest, PointerThatIsNoBlockEndsTheProgram) {
-  EXPECT_DEATH(
-      {
-        FreelistGuards heap;
-        auto* block = static_cast<char*>(heap.allocate(1000));
-        std::memset(block, 0, 1000);
-        heap.release(block + 500);
-      },
-      "it is no block of freelist");
+  for (const int offset : {500, 512}) {
+    EXPECT_DEATH(
+        {
+          FreelistGuards heap;
+          auto* block = static_cast<char*>(heap.allocate(1000));
+          std::memset(block, 0, 1000);
+          heap.release(block + offset);
+        },
+        "it is no block of freelist");
+  }
 }
 
 constinit classic::LockedHeap<classic::ListHeap<classic::AltmemPolicy<8>>> forking;
