@@ -36,6 +36,7 @@ struct Next {
 Next g_next;
 std::atomic<uint32_t> g_ready;  // 1: g_next is filled
 thread_local bool t_resolving __attribute__((tls_model("initial-exec")));
+thread_local bool t_nested __attribute__((tls_model("initial-exec")));  // see Nested
 thread_local void* t_sized __attribute__((tls_model("initial-exec")));  // address in a sized delete
 
 constexpr size_t kArenaBytes = 64 * 1024;
@@ -105,8 +106,27 @@ uint64_t log2_of(size_t alignment) {
   return alignment == 0 ? 0 : static_cast<uint64_t>(63 - __builtin_clzll(alignment));
 }
 
+// An allocator may serve a calloc, a realloc or an aligned request by calling malloc or free
+// through the symbol table, which is us again: those calls are its own, not the program's.
+class Nested {
+ public:
+  Nested() : outer_(t_nested) { t_nested = true; }
+  ~Nested() { t_nested = outer_; }
+  Nested(const Nested&) = delete;
+  Nested& operator=(const Nested&) = delete;
+
+ private:
+  bool outer_;
+};
+
+template <typename Function, typename... Arguments>
+auto pass(Function function, Arguments... arguments) {
+  const Nested nested;
+  return function(arguments...);
+}
+
 void* note(const recorder::Call& call) {
-  if (call.address != nullptr && recorder::recording()) {
+  if (call.address != nullptr && !t_nested && recorder::recording()) {
     recorder::append(call, recorder::stamp());
   }
   return const_cast<void*>(call.address);
@@ -137,7 +157,7 @@ RECORDER_EXPORT void* calloc(size_t count, size_t size) {
   if (!resolve()) {
     return count == 0 || size <= kArenaBytes / count ? arena_malloc(count * size) : nullptr;
   }
-  return note({Kind::kCalloc, g_next.calloc(count, size), size, count});
+  return note({Kind::kCalloc, pass(g_next.calloc, count, size), size, count});
 }
 
 RECORDER_EXPORT void* realloc(void* p, size_t size) {
@@ -151,17 +171,17 @@ RECORDER_EXPORT void* realloc(void* p, size_t size) {
     }
     return copy;
   }
-  if (!recorder::recording()) {
-    return g_next.realloc(p, size);
+  if (t_nested || !recorder::recording()) {
+    return pass(g_next.realloc, p, size);
   }
   if (size == 0) {  // what becomes of the block differs between allocators; most free it
     void* result = nullptr;
     recorder::append({Kind::kFree, p}, recorder::stamp());
-    result = g_next.realloc(p, 0);
+    result = pass(g_next.realloc, p, size_t{0});
     return note({Kind::kMalloc, result, 0});
   }
   recorder::append({Kind::kReallocBegin, p}, recorder::stamp());
-  void* result = g_next.realloc(p, size);
+  void* result = pass(g_next.realloc, p, size);
   recorder::append({Kind::kReallocEnd, result, size}, recorder::stamp());
   return result;
 }
@@ -177,18 +197,19 @@ RECORDER_EXPORT void* reallocarray(void* p, size_t count, size_t size) {
 
 RECORDER_EXPORT void* memalign(size_t alignment, size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, g_next.memalign(alignment, size), size, log2_of(alignment)});
+  return note(
+      {Kind::kAlignedAlloc, pass(g_next.memalign, alignment, size), size, log2_of(alignment)});
 }
 
 RECORDER_EXPORT void* aligned_alloc(size_t alignment, size_t size) {
   resolve();
   return note(
-      {Kind::kAlignedAlloc, g_next.aligned_alloc(alignment, size), size, log2_of(alignment)});
+      {Kind::kAlignedAlloc, pass(g_next.aligned_alloc, alignment, size), size, log2_of(alignment)});
 }
 
 RECORDER_EXPORT int posix_memalign(void** out, size_t alignment, size_t size) {
   resolve();
-  const int result = g_next.posix_memalign(out, alignment, size);
+  const int result = pass(g_next.posix_memalign, out, alignment, size);
   if (result == 0) {
     note({Kind::kPosixMemalign, *out, size, log2_of(alignment)});
   }
@@ -197,12 +218,12 @@ RECORDER_EXPORT int posix_memalign(void** out, size_t alignment, size_t size) {
 
 RECORDER_EXPORT void* valloc(size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, g_next.valloc(size), size, 12});
+  return note({Kind::kAlignedAlloc, pass(g_next.valloc, size), size, 12});
 }
 
 RECORDER_EXPORT void* pvalloc(size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, g_next.pvalloc(size), (size + 4095) & ~size_t{4095}, 12});
+  return note({Kind::kAlignedAlloc, pass(g_next.pvalloc, size), (size + 4095) & ~size_t{4095}, 12});
 }
 
 RECORDER_EXPORT size_t malloc_usable_size(void* p) {

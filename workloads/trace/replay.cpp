@@ -20,13 +20,6 @@ using workloads::Tally;
 constexpr std::uint32_t kTagged = std::uint32_t{1} << 31;
 constexpr int kSpinsBeforeYield = 200;
 
-using FreeSized = void (*)(void*, std::size_t);
-
-// C23's free_sized, where the allocator under test has it.
-FreeSized find_free_sized() {
-  return reinterpret_cast<FreeSized>(dlsym(RTLD_DEFAULT, "free_sized"));
-}
-
 constexpr std::uint32_t tag_of(std::uint32_t cell) { return cell * 2654435761u + 1; }
 
 void write_tag(void* object, std::uint32_t cell) {
@@ -80,7 +73,7 @@ void touch_new(void* object, std::size_t bytes, std::size_t from, std::uint32_t 
 // The calls for real.
 template <Touch kTouch>
 struct RealCalls {
-  FreeSized free_sized = find_free_sized();
+  void (*free_sized)(void*, std::size_t);  // null where the allocator under test has none
 
   static void* checked(void* object, const Op& op, std::size_t bytes) {
     object = workloads::allocated(object, bytes);
@@ -183,7 +176,7 @@ struct Replay::Player {
 
   template <Touch kTouch>
   void play_with() {
-    play<true>(RealCalls<kTouch>());
+    play<true>(RealCalls<kTouch>{replay.free_sized_});
   }
 
   void play_real() {
@@ -217,7 +210,9 @@ Replay::Replay(const std::filesystem::path& path, Touch touch, std::uint64_t res
     : program_(load_program(path, resident_bytes)),
       touch_(touch),
       cells_(std::max<std::uint32_t>(program_.cells(), 1)),
-      running_(program_.threads()) {
+      running_(program_.threads()),
+      free_sized_(
+          reinterpret_cast<void (*)(void*, std::size_t)>(dlsym(RTLD_DEFAULT, "free_sized"))) {
   for (std::uint32_t i = 0; i < program_.threads(); ++i) {
     running_[i].replay = this;
     running_[i].number = i;

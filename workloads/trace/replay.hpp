@@ -65,6 +65,7 @@ class Replay : public workloads::Workload {
   Touch touch_;
   workloads::MappedArray<Cell> cells_;
   workloads::MappedArray<Running> running_;  // one for each recorded thread
+  void (*free_sized_)(void*, std::size_t);   // C23's, where the allocator under test has it
   std::atomic<Running*> finished_{nullptr};  // threads that have played all and are not joined yet
   std::atomic<std::size_t> joined_{0};       // in this iteration
   double own_ns_per_operation_ = 0;
