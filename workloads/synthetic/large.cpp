@@ -49,8 +49,8 @@ const Registration registration(
      .parameters =
          {{"pattern", 0, "", "order of mallocs and frees", 0, 2, {"replace", "pair", "batch"}},
           {"slots", 20, "blocks", "replace: blocks live on each thread", 1, 1 << 16},
-          {"min", 5 * 1024, "KiB", "replace: smallest block", 1, 1 << 20},
-          {"max", 25 * 1024, "KiB", "replace: largest block", 1, 1 << 20},
+          {"min", 5120, "KiB", "replace: smallest block", 1, 1 << 20},
+          {"max", 25600, "KiB", "replace: largest block", 1, 1 << 20},
           {"size", 800, "KiB", "pair and batch: size of each block", 1, 1 << 20},
           {"n", 128, "blocks", "batch: blocks live at a time", 1, 1 << 16}},
      .smoke_iterations = 10,

@@ -50,13 +50,17 @@ class Pair : public Workload {
  private:
   template <Api api>
   void* take() const {
-    if constexpr (api == Api::kSized) return ::operator new(size_);
+    if constexpr (api == Api::kSized) {
+      return ::operator new(size_);
+    }
     if constexpr (api == Api::kAligned) {
       void* block = nullptr;
       return posix_memalign(&block, alignment_, size_) == 0 ? allocated(block, size_)
                                                             : allocated(nullptr, size_);
     }
-    if constexpr (api == Api::kCalloc) return allocated(std::calloc(1, size_), size_);
+    if constexpr (api == Api::kCalloc) {
+      return allocated(std::calloc(1, size_), size_);
+    }
     return allocate(size_);
   }
 
@@ -75,7 +79,9 @@ class Pair : public Workload {
     tally.operations = static_cast<std::uint64_t>(iterations) * kPairsPerIteration;
     for (std::uint64_t i = 0; i < tally.operations; ++i) {
       void* block = take<api>();
-      if constexpr (api == Api::kCalloc) tally.checksum += read_ends(block, size_);
+      if constexpr (api == Api::kCalloc) {
+        tally.checksum += read_ends(block, size_);
+      }
       if constexpr (api == Api::kAligned) {
         tally.checksum += reinterpret_cast<std::uintptr_t>(block) & (alignment_ - 1);
       }
