@@ -30,7 +30,7 @@ void* find_once(std::atomic<void*>& cache, const char* name) {
   void* found = cache.load(std::memory_order_relaxed);
   if (found == nullptr) {
     found = find_in_c_library(name);
-    cache.store(found, std::memory_order_relaxed);
+    cache.store(found, std::memory_order_relaxed);  // relaxed: see above
   }
   return found;
 }

@@ -53,6 +53,7 @@ class ChainStack {
     while (FreeBlock* const chain = pointer_in(seen)) {
       // Atomic, as the block's new owner may write it meanwhile; the exchange then fails.
       const uint64_t below = __atomic_load_n(&link_of(chain), __ATOMIC_RELAXED);
+      // Acquire, both: as the load above; a failed exchange reads the next chain's word.
       if (word_.compare_exchange_weak(
               seen, packed(reinterpret_cast<FreeBlock*>(below), (seen >> kAddressBits) + 1),
               std::memory_order_acquire, std::memory_order_acquire)) {

@@ -150,6 +150,7 @@ void recover_pool_after_fork() {
   const std::size_t slices = g_slice_count.load(std::memory_order_relaxed);
   for (std::size_t slice = 0; slice < slices; ++slice) {
     std::atomic<std::uintptr_t>& owner = g_region.owner(slice);
+    // Relaxed: one thread is left.
     const std::uintptr_t thread = owner.load(std::memory_order_relaxed);
     if (thread != 0 && thread != self) owner.store(0, std::memory_order_relaxed);
   }

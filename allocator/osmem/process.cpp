@@ -143,7 +143,7 @@ constinit std::atomic<std::uint64_t> g_next_purge_ms{0};
 void purge_unwanted(std::uint64_t now) {
   // Relaxed: one thread wins the exchange and does the work; nothing else hangs on the time.
   std::uint64_t due = g_next_purge_ms.load(std::memory_order_relaxed);
-  if (now < due ||
+  if (now < due ||  // relaxed below: as above
       !g_next_purge_ms.compare_exchange_strong(due, now + g_options.purge_delay_ms,
                                                std::memory_order_relaxed, std::memory_order_relaxed)) {
     return;

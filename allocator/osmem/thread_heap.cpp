@@ -387,6 +387,7 @@ void Heap::adopt(Heap& from, Slab* slab) {
 
 void Heap::check_invariants() {
   for_each_slab([this](Slab* slab) {
+    // Relaxed: only this heap's owner writes it.
     check(slab->heap.load(std::memory_order_relaxed) == this, "thread heap: a slab names another heap");
     check(slab->free_count + slab->remote.count() <= slab->carved_count, "thread heap: too many free blocks");
     check(slab->carved_count <= slab->capacity, "thread heap: more blocks than fit");

@@ -305,6 +305,7 @@ struct RelaxedAtomics {
   struct Atomic : explore::Atomic<T> {
     using Base = explore::Atomic<T>;
     using Base::Base;
+    // Relaxed on purpose: the explorer must then find what the orders prevent.
     T exchange(T value, std::memory_order) {
       return Base::exchange(value, std::memory_order_relaxed);
     }
