@@ -85,8 +85,8 @@ Elf64_Ehdr checked_header(const Image& image, const std::filesystem::path& file)
   if (header.e_machine != kMachine) {
     refuse(file, std::string("built for another architecture; this machine is ") + kMachineName);
   }
-  if (header.e_type != ET_DYN) {
-    refuse(file, "an ELF file, but not a shared object");
+  if (header.e_type != ET_DYN && header.e_type != ET_EXEC) {
+    refuse(file, "an ELF file, but neither a library nor a program");
   }
   return header;
 }
@@ -118,25 +118,29 @@ std::vector<std::string> names_of_section(const Image& image, std::span<const El
 
 }  // namespace
 
-std::vector<std::string> exported_functions(const std::filesystem::path& library) {
-  const Image image(library);
-  const auto header = checked_header(image, library);
+ElfFile read_elf(const std::filesystem::path& file) {
+  const Image image(file);
+  const auto header = checked_header(image, file);
   if (header.e_shentsize != sizeof(Elf64_Shdr)) {
-    refuse(library, "damaged: it has no section table");
+    refuse(file, "damaged: it has no section table");
   }
   const auto sections = image.records<Elf64_Shdr>(header.e_shoff, header.e_shnum);
   const auto found = std::find_if(sections.begin(), sections.end(),
                                   [](const Elf64_Shdr& section) { return section.sh_type == SHT_DYNSYM; });
   if (found == sections.end()) {
-    refuse(library, "exports nothing: it has no dynamic symbol table");
+    refuse(file, "exports nothing: it has no dynamic symbol table");
   }
-  return names_of_section(image, sections, *found, library);
+  return {header.e_type == ET_EXEC, names_of_section(image, sections, *found, file)};
 }
 
 std::optional<std::string> why_not_an_allocator(const std::filesystem::path& library) {
   std::vector<std::string> names;
   try {
-    names = exported_functions(library);
+    ElfFile file = read_elf(library);
+    if (file.is_program) {
+      return library.string() + ": a program, not a shared object";
+    }
+    names = std::move(file.functions);
   } catch (const std::runtime_error& error) {
     return error.what();
   }

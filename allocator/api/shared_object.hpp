@@ -9,9 +9,14 @@
 
 namespace allocators {
 
-// Names that the library's dynamic symbol table defines and exports. Throws std::runtime_error with one line that
-// says what is wrong: missing, unreadable, not ELF, another architecture, not a shared object, damaged.
-std::vector<std::string> exported_functions(const std::filesystem::path& library);
+struct ElfFile {
+  bool is_program = false;             // at a fixed address: not to be loaded as a library
+  std::vector<std::string> functions;  // that its dynamic symbol table defines and exports
+};
+
+// Throws std::runtime_error with one line that says what is wrong: missing, unreadable, not ELF, another architecture, neither
+// program nor library, damaged.
+ElfFile read_elf(const std::filesystem::path& file);
 
 // What keeps a library from being the malloc of a process, in one line; nothing if it can be one.
 std::optional<std::string> why_not_an_allocator(const std::filesystem::path& library);

@@ -23,6 +23,7 @@ struct Context {
 
 // The context outlives the parser.
 void add_run(CLI::App& app, Context& context);
+void add_exec(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_record(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);

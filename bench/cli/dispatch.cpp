@@ -36,6 +36,7 @@ int dispatch(Invocation invocation) {
   app.footer("bench --allocator=osmem compares osmem with every production allocator installed here.\n"
              "bench COMMAND --help describes a command.");
   add_run(app, context);
+  add_exec(app, context);
   add_list(app, context);
   add_record(app, context);
   add_replay(app, context);

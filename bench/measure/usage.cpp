@@ -20,11 +20,24 @@ Usage operator-(const Usage& later, const Usage& earlier) {
           later.involuntary_switches - earlier.involuntary_switches};
 }
 
+Usage operator+(const Usage& one, const Usage& other) {
+  return {one.user_s + other.user_s,
+          one.system_s + other.system_s,
+          one.minor_faults + other.minor_faults,
+          one.major_faults + other.major_faults,
+          one.voluntary_switches + other.voluntary_switches,
+          one.involuntary_switches + other.involuntary_switches};
+}
+
+Usage usage_of(const rusage& usage) {
+  return {seconds(usage.ru_utime), seconds(usage.ru_stime), usage.ru_minflt,
+          usage.ru_majflt,         usage.ru_nvcsw,          usage.ru_nivcsw};
+}
+
 Usage usage_so_far() {
   rusage now{};
   getrusage(RUSAGE_SELF, &now);
-  return {seconds(now.ru_utime), seconds(now.ru_stime), now.ru_minflt,
-          now.ru_majflt,         now.ru_nvcsw,          now.ru_nivcsw};
+  return usage_of(now);
 }
 
 }  // namespace bench

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/run/exec_program.hpp"
+
 namespace bench {
 
 struct RunOptions {
@@ -23,6 +25,7 @@ struct RunOptions {
   std::filesystem::path out;                   // empty: a new folder under results/local
   std::filesystem::path resume;                // a folder to go on in; empty: a new run
   std::vector<std::string> worker_flags;       // Google Benchmark's
+  std::optional<Program> program;              // of bench exec: measured instead of workloads
   std::string command;                         // as typed, for the record
   std::vector<std::string> words;              // the same, word by word, without the program
 };

@@ -7,12 +7,16 @@
 #include <set>
 
 #include "allocator/api/nearest.hpp"
+#include "bench/run/program_cell.hpp"
 #include "bench/run/worker_cell.hpp"
 
 namespace bench {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr double kProgramTimeoutS = 300;
+constexpr int kProgramRepetitions = 5;
 
 bool contains(const std::vector<allocators::Candidate>& list, const std::string& name) {
   return std::any_of(list.begin(), list.end(), [&](const auto& candidate) { return candidate.name == name; });
@@ -109,10 +113,16 @@ std::vector<SuiteLine> lines_for(const std::string& wanted, const std::vector<Su
 class Selection {
  public:
   Selection(const RunOptions& options, const Suite& suite, const Catalogue& catalogue, const Layout& layout)
-      : options_(options), catalogue_(catalogue), known_(catalogue.names()), missing_(missing_workloads(layout)),
+      : options_(options), catalogue_(catalogue), programs_(ready_programs(layout.share / "programs")),
+        known_(all_names(catalogue, programs_)), missing_(missing_workloads(layout)),
         suite_lines_(expand_globs(suite.lines, known_)) {}
 
-  std::vector<SuiteLine> lines(std::vector<Warning>& warnings) {
+  [[nodiscard]] const Program* program(const std::string& name) const {
+    const auto found = std::find_if(programs_.begin(), programs_.end(), [&](const Program& p) { return p.name == name; });
+    return found == programs_.end() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] std::vector<SuiteLine> lines(std::vector<Warning>& warnings) const {
     if (options_.workloads.empty()) {
       return built_lines(warnings);
     }
@@ -122,11 +132,33 @@ class Selection {
         out.push_back(std::move(line));
       }
     }
-    return out;
+    return without_missing_programs(out, warnings);
   }
 
  private:
-  std::vector<SuiteLine> lines_of_item(const std::string& wanted) {
+  static std::vector<std::string> all_names(const Catalogue& catalogue, const std::vector<Program>& programs) {
+    auto names = catalogue.names();
+    for (const auto& program : programs) {
+      names.push_back(program.name);
+    }
+    return names;
+  }
+
+  std::vector<SuiteLine> without_missing_programs(const std::vector<SuiteLine>& lines, std::vector<Warning>& warnings) const {
+    std::vector<SuiteLine> out;
+    for (const auto& line : lines) {
+      const Program* entry = program(line.workload);
+      const auto missing = entry != nullptr ? missing_need(*entry) : std::nullopt;
+      if (missing) {
+        warnings.push_back({line.workload + " is left out: " + *missing + " is not installed", "run: apt-get install " + entry->package});
+      } else {
+        out.push_back(line);
+      }
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<SuiteLine> lines_of_item(const std::string& wanted) const {
     if (const auto item = file_item(wanted); !item.file.empty()) {
       std::vector<SuiteLine> out;
       for (const auto& name : catalogue_.names_in(fs::absolute(item.file))) {
@@ -165,11 +197,12 @@ class Selection {
         out.push_back(line);
       }
     }
-    return out;
+    return without_missing_programs(out, warnings);
   }
 
   const RunOptions& options_;
   const Catalogue& catalogue_;
+  const std::vector<Program> programs_;
   const std::vector<std::string> known_;
   const std::vector<MissingWorkload> missing_;
   const std::vector<SuiteLine> suite_lines_;
@@ -192,21 +225,40 @@ WorkerCellOptions cell_options(const RunOptions& options, const Suite& suite, co
   return out;
 }
 
-void add_worker_cells(Plan& plan, const std::vector<SuiteLine>& lines, const RunOptions& options, const Suite& suite,
-                      const std::vector<ResolvedWorkload>& resolved, const allocators::Registry& registry) {
-  std::set<std::pair<std::string, int>> present;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const auto& wanted = !options.threads.empty() ? options.threads
-                         : !lines[i].threads.empty() ? lines[i].threads
-                                                     : suite.threads;
-    for (const int threads : thread_counts(wanted, resolved[i].any_threads, usable_cpus())) {
-      if (present.emplace(resolved[i].name, threads).second) {
-        plan.cells.push_back(std::make_unique<WorkerCell>(resolved[i].name, threads,
-                                                          cell_options(options, suite, lines[i], registry)));
+// Cells of workloads, a line at a time.
+class CellMaker {
+ public:
+  CellMaker(Plan& plan, const RunOptions& options, const Suite& suite, const allocators::Registry& registry)
+      : plan_(plan), options_(options), suite_(suite), registry_(registry) {}
+
+  void add_worker(const SuiteLine& line, const ResolvedWorkload& workload) {
+    const auto& wanted = !options_.threads.empty() ? options_.threads : !line.threads.empty() ? line.threads : suite_.threads;
+    for (const int threads : thread_counts(wanted, workload.any_threads, usable_cpus())) {
+      if (present_.emplace(workload.name, threads).second) {
+        plan_.cells.push_back(
+            std::make_unique<WorkerCell>(workload.name, threads, cell_options(options_, suite_, line, registry_)));
       }
     }
   }
-}
+
+  void add_program(const Program& program) {
+    if (guard_ == nullptr) {
+      guard_ = std::make_shared<GroupGuard>();
+    }
+    if (present_.emplace(program.name, 1).second) {
+      const double timeout_s = options_.timeout_s.value_or(kProgramTimeoutS);
+      plan_.cells.push_back(std::make_unique<ProgramCell>(program, timeout_s, guard_));
+    }
+  }
+
+ private:
+  Plan& plan_;
+  const RunOptions& options_;
+  const Suite& suite_;
+  const allocators::Registry& registry_;
+  std::set<std::pair<std::string, int>> present_;
+  std::shared_ptr<GroupGuard> guard_;
+};
 
 void warn_of_threads(Plan& plan) {
   const int cpus = usable_cpus();
@@ -279,34 +331,76 @@ Field make_field(const RunOptions& options, const allocators::Registry& registry
   return field;
 }
 
-Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
-  Plan plan;
-  plan.field = make_field(options, registry);
-  const Suite suite = load_suites(launcher.layout().share / "suites", options.suites);
+namespace {
+
+// Paths among the workloads are modules of the user's.
+std::vector<fs::path> modules_of(const RunOptions& options) {
   std::vector<fs::path> modules;
   for (const auto& workload : options.workloads) {
-    if (const auto item = file_item(workload); !item.file.empty()) {
-      if (!fs::exists(item.file)) {
-        throw UsageError("there is no file " + item.file + "; give the path of a shared object or of a trace");
-      }
-      modules.push_back(fs::absolute(item.file));
+    if (is_module(workload) && !fs::exists(workload)) {
+      throw UsageError("no workload module " + workload + "; give the path of a shared object");
+    }
+    if (is_module(workload)) {
+      modules.push_back(fs::absolute(workload));
     }
   }
-  launcher.set_modules(modules);
+  return modules;
+}
+
+void add_cells(Plan& plan, const RunOptions& options, const Suite& suite, const allocators::Registry& registry, Launcher& launcher) {
+  launcher.set_modules(modules_of(options));
   const Catalogue catalogue(launcher);
   for (const auto& failure : catalogue.failures()) {
     plan.warnings.push_back({failure, "build the project again"});
   }
-  const auto lines = Selection(options, suite, catalogue, launcher.layout()).lines(plan.warnings);
+  const Selection selection(options, suite, catalogue, launcher.layout());
+  const auto lines = selection.lines(plan.warnings);
   std::vector<std::string> texts;
   for (const auto& line : lines) {
-    texts.push_back(line.workload);
+    if (selection.program(line.workload) == nullptr) {
+      texts.push_back(line.workload);
+    }
   }
-  add_worker_cells(plan, lines, options, suite, catalogue.resolve(launcher, texts), registry);
+  const auto resolved = catalogue.resolve(launcher, texts);
+  CellMaker maker(plan, options, suite, registry);
+  auto next = resolved.begin();
+  for (const auto& line : lines) {
+    if (const Program* program = selection.program(line.workload)) {
+      maker.add_program(*program);
+    } else {
+      maker.add_worker(line, *next++);
+    }
+  }
+  if (plan.cells.empty()) {
+    throw UsageError("nothing of what was asked for can run here" + (plan.warnings.empty() ? "" : ": " + plan.warnings.front().what + "; " + plan.warnings.front().remedy));
+  }
+}
+
+// bench exec: one program, refused here if no allocator can be preloaded into it.
+void add_program(Plan& plan, const RunOptions& options, const allocators::Registry& registry) {
+  const auto executable = find_executable(options.program->command.at(0));
+  if (const auto reason = why_not_preloadable(program_behind(executable))) {
+    throw UsageError(*reason);
+  }
+  CellMaker(plan, options, Suite{}, registry).add_program(*options.program);
+}
+
+}  // namespace
+
+Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
+  Plan plan;
+  plan.field = make_field(options, registry);
+  plan.seed = options.seed;
+  if (options.program) {
+    plan.repetitions = options.repetitions.value_or(kProgramRepetitions);
+    add_program(plan, options, registry);
+    return plan;
+  }
+  const Suite suite = load_suites(launcher.layout().share / "suites", options.suites);
   plan.suite = suite.name;
   plan.repetitions = options.repetitions.value_or(suite.repetitions);
   plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);
-  plan.seed = options.seed;
+  add_cells(plan, options, suite, registry, launcher);
   warn_of_threads(plan);
   return plan;
 }

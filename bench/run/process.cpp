@@ -61,36 +61,13 @@ void open_as(const char* path, int flags, int descriptor) {
   open_as(command.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
   open_as(command.stderr_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
   signals.restore_in_child();
+  if (!command.folder.empty() && chdir(command.folder.c_str()) != 0) {
+    _exit(kExecFailedExitCode);
+  }
   execve(argv[0], argv, envp);
   const int error = errno;
   const auto written = write(error_pipe, &error, sizeof error);
   _exit(written == sizeof error ? kExecFailedExitCode : kExecFailedExitCode - 1);
-}
-
-// Waits until the child has ended or may not go on; the group is dead afterwards.
-Finished await(pid_t child, const Command& command, Signals& signals) {
-  const std::int64_t start_ns = monotonic_ns();
-  const std::int64_t end_ns = start_ns + static_cast<std::int64_t>(std::min(command.timeout_s, 1e9) * 1e9);
-  Finished finished;
-  int status = 0;
-  while (wait4(child, &status, WNOHANG, &finished.usage) == 0) {
-    const std::int64_t now_ns = monotonic_ns();
-    const bool interrupted = signals.interrupted();
-    if (interrupted || now_ns >= end_ns) {
-      kill(-child, SIGKILL);
-      wait4(child, &status, 0, &finished.usage);
-      finished.ending = interrupted ? Ending::kInterrupted : Ending::kTimeout;
-      finished.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
-      return finished;
-    }
-    const auto left = std::chrono::milliseconds((end_ns - now_ns) / 1'000'000 + 1);
-    signals.wait(std::min(left, kLongestWait));
-  }
-  finished.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
-  kill(-child, SIGKILL);  // what it left behind in its group
-  finished.ending = WIFSIGNALED(status) ? Ending::kKilled : Ending::kExited;
-  finished.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-  return finished;
 }
 
 Finished not_started(int error) {
@@ -100,15 +77,20 @@ Finished not_started(int error) {
   return finished;
 }
 
+// Ends the whole group of a child that may not go on.
+void kill_group(pid_t child, int& status, rusage& usage) {
+  kill(-child, SIGKILL);
+  wait4(child, &status, 0, &usage);
+}
+
 }  // namespace
 
-Finished run_to_end(const Command& command, Signals& signals) {
+Started start(const Command& command, const Signals& signals) {
   const auto argv = as_argv(command.words);
   const auto envp = as_argv(command.environment);
-  const long long kills_before = oom_kills();
   int error_pipe[2];
   if (pipe2(error_pipe, O_CLOEXEC) != 0) {
-    return not_started(errno);
+    return {0, errno};
   }
   const pid_t parent = getpid();
   const pid_t child = fork();
@@ -119,20 +101,58 @@ Finished run_to_end(const Command& command, Signals& signals) {
   close(error_pipe[1]);
   if (child < 0) {
     close(error_pipe[0]);
-    return not_started(fork_error);
+    return {0, fork_error};
   }
   setpgid(child, child);  // as the child does: whoever comes first
   int exec_error = 0;
   const bool failed = read(error_pipe[0], &exec_error, sizeof exec_error) == sizeof exec_error;
   close(error_pipe[0]);
-  Finished finished = await(child, command, signals);
   if (failed) {
-    return not_started(exec_error);
+    waitpid(child, nullptr, 0);
+    return {0, exec_error};
   }
+  return {child, 0};
+}
+
+Finished await(pid_t child, double timeout_s, Signals& signals, const Watch* watch) {
+  const std::int64_t start_ns = monotonic_ns();
+  const std::int64_t end_ns = start_ns + static_cast<std::int64_t>(std::min(timeout_s, 1e9) * 1e9);
+  const long long kills_before = oom_kills();
+  Finished finished;
+  int status = 0;
+  while (wait4(child, &status, WNOHANG, &finished.usage) == 0) {
+    const std::int64_t now_ns = monotonic_ns();
+    const bool interrupted = signals.interrupted();
+    if (interrupted || now_ns >= end_ns) {
+      kill_group(child, status, finished.usage);
+      finished.ending = interrupted ? Ending::kInterrupted : Ending::kTimeout;
+      finished.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
+      return finished;
+    }
+    const auto left = std::chrono::milliseconds((end_ns - now_ns) / 1'000'000 + 1);
+    if (watch != nullptr) {
+      watch->look();
+    }
+    signals.wait(std::min(left, watch != nullptr ? watch->interval : kLongestWait));
+  }
+  finished.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
+  kill(-child, SIGKILL);  // what it left behind in its group
+  finished.ending = WIFSIGNALED(status) ? Ending::kKilled : Ending::kExited;
+  finished.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
   if (finished.ending == Ending::kKilled && finished.code == SIGKILL && oom_kills() > kills_before) {
     finished.ending = Ending::kOutOfMemory;
   }
   return finished;
+}
+
+Finished stop(pid_t process, double patience_s, Signals& signals) {
+  kill(process, SIGTERM);
+  return await(process, patience_s, signals);
+}
+
+Finished run_to_end(const Command& command, Signals& signals, const Watch* watch) {
+  const Started started = start(command, signals);
+  return started.process == 0 ? not_started(started.error) : await(started.process, command.timeout_s, signals, watch);
 }
 
 std::vector<std::string> environment_with(const std::vector<std::string>& without, const std::vector<std::string>& set) {

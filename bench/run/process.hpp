@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct Command {
   std::filesystem::path stdout_file;     // created or emptied
   std::filesystem::path stderr_file;
   double timeout_s = 60;
+  std::filesystem::path folder;          // to run in; empty: ours
 };
 
 enum class Ending { kExited, kKilled, kTimeout, kInterrupted, kNotStarted, kOutOfMemory };
@@ -31,8 +34,25 @@ struct Finished {
   rusage usage{};        // of it and of its children that it waited for
 };
 
-// Not thread-safe: one child at a time.
-Finished run_to_end(const Command& command, Signals& signals);
+// Called again and again while a child runs.
+struct Watch {
+  std::chrono::milliseconds interval;
+  std::function<void()> look;
+};
+
+// Not thread-safe.
+Finished run_to_end(const Command& command, Signals& signals, const Watch* watch = nullptr);
+
+// The same in steps, for a child that is to run beside others.
+struct Started {
+  pid_t process = 0;  // and its group
+  int error = 0;      // errno if it could not be started
+};
+Started start(const Command& command, const Signals& signals);
+// Waits for its end, its timeout (from now) or an interrupt; its group is dead afterwards.
+Finished await(pid_t process, double timeout_s, Signals& signals, const Watch* watch = nullptr);
+// Asks it to end (SIGTERM), and kills its group if it has not within `patience_s`.
+Finished stop(pid_t process, double patience_s, Signals& signals);
 
 // The process's environment without the names given and with `set` added.
 std::vector<std::string> environment_with(const std::vector<std::string>& without, const std::vector<std::string>& set);

@@ -1,0 +1,128 @@
+#include "bench/cli/measure_words.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "bench/output/run_directory.hpp"
+#include "bench/run/suite.hpp"
+
+namespace bench::cli {
+namespace {
+
+std::uint64_t parse_whole(const std::string& what, const std::string& text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
+    throw UsageError(what + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+                     ", not '" + text + "'");
+  }
+  return value;
+}
+
+void say_warnings(const Report& report) {
+  for (const auto& warning : report.warnings) {
+    std::fprintf(stderr, "bench: warning: %s; %s\n", warning.what.c_str(), warning.remedy.c_str());
+  }
+}
+
+}  // namespace
+
+std::string joined(const std::vector<std::string>& pieces, const char* separator) {
+  std::string out;
+  for (const auto& piece : pieces) {
+    out += (out.empty() ? "" : separator) + piece;
+  }
+  return out;
+}
+
+Format read_format(const std::string& name) {
+  if (const auto format = format_named(name)) {
+    return *format;
+  }
+  std::vector<std::string> known;
+  for (const auto& format : stdout_formats()) {
+    known.emplace_back(format.name);
+  }
+  throw UsageError("unknown format '" + name + "'; known: " + joined(known, ", "));
+}
+
+int conclude(const RunResult& result, const Format& format) {
+  write_stdout(format.render(result.report, style_of_stdout()));
+  if (format.name != "table") {  // which shows them itself
+    say_warnings(result.report);
+  }
+  const auto failures = failure_lines(result.report);
+  for (const auto& line : failures) {
+    std::fprintf(stderr, "bench: failed: %s\n", line.c_str());
+  }
+  std::fprintf(stderr, "bench: results in %s\n", result.out.c_str());
+  if (!result.stopped_by.empty()) {
+    std::fprintf(stderr, "bench: %s\n", result.stopped_by.c_str());
+    return kSomeFailed;
+  }
+  if (result.interrupted) {
+    std::fprintf(stderr, "bench: interrupted; go on with: bench --resume %s\n", result.out.c_str());
+    return kInterrupted;
+  }
+  return failures.empty() ? kAllMeasured : kSomeFailed;
+}
+
+void add_measure_options(CLI::App& command, MeasureWords& words) {
+  command.add_option("--allocator", words.allocators, "what to measure: names, all, paths of shared objects, name=path[,ENV=VALUE]")
+      ->type_name("A[,B]");
+  command.add_option("--against", words.against, "what to compare with; default: every production allocator found, and the floor")
+      ->type_name("X[,Y]");
+  command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's, 5 for a program")->take_last()->type_name("N");
+  command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->take_last()->type_name("SECONDS");
+  command.add_option("--seed", words.seed, "of all random orders and of the workloads' data; default 1")->take_last()->type_name("N");
+  command.add_option("--baseline", words.baseline, "to which ratios are taken; default glibc")->take_last()->type_name("NAME");
+  command.add_option("--out", words.out, "where results go; default results/local/<date>-<host>-<n>")->take_last()->type_name("DIR");
+  command.add_option("--resume", words.resume, "go on with the run that was cut off in DIR")->take_last()->type_name("DIR");
+  command.add_option("--format", words.format, "of the report on stdout: table, csv, json, markdown")->take_last()->type_name("NAME");
+}
+
+void read_measure_options(const MeasureWords& words, const Invocation& invocation, RunOptions& options) {
+  if (words.allocators.empty()) {
+    throw UsageError("say what to measure: --allocator=osmem (see bench list allocators)");
+  }
+  options.allocators = joined(words.allocators, ",");
+  if (!words.against.empty()) {
+    options.against = joined(words.against, ",");
+  }
+  if (!words.repetitions.empty()) {
+    options.repetitions = static_cast<int>(parse_whole("--repetitions", words.repetitions, 1, 1000));
+  }
+  if (!words.timeout.empty()) {
+    options.timeout_s = parse_seconds("--timeout", words.timeout);
+  }
+  if (!words.seed.empty()) {
+    options.seed = parse_whole("--seed", words.seed, 0, UINT64_MAX);
+  }
+  options.baseline = words.baseline;
+  options.out = words.out;
+  options.words = invocation.words;
+  options.command = "bench " + joined(invocation.words, " ");
+}
+
+int resume(const std::filesystem::path& folder) {
+  const auto absolute = std::filesystem::absolute(folder);
+  const EarlierCommand earlier = earlier_command(absolute);
+  const auto dashes = std::find(earlier.words.begin(), earlier.words.end(), "--");
+  Invocation invocation{earlier.words, {}};
+  if (dashes != earlier.words.end()) {
+    invocation.after_dashes.assign(dashes + 1, earlier.words.end());
+  }
+  std::vector<std::string> words(earlier.words.begin(), dashes);
+  const bool is_exec = !words.empty() && words.front() == "exec";
+  if (is_exec || (!words.empty() && words.front() == "run")) {
+    words.erase(words.begin());
+  }
+  std::filesystem::current_path(earlier.working_folder);  // its paths were typed there
+  std::string format;
+  RunOptions options = is_exec ? exec_options(words, invocation, format) : run_options(words, invocation, format);
+  options.resume = absolute;
+  return conclude(run(options), read_format(format));
+}
+
+}  // namespace bench::cli

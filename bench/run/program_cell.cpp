@@ -1,0 +1,312 @@
+#include "bench/run/program_cell.hpp"
+
+#include <sys/wait.h>
+#include <wordexp.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "allocator/api/allocator.hpp"
+#include "bench/measure/clock.hpp"
+#include "bench/measure/sha256.hpp"
+#include "bench/run/suite.hpp"
+#include "bench/stats/metric.hpp"
+
+namespace bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kSamplingInterval{5};
+constexpr std::chrono::milliseconds kReadyInterval{20};
+constexpr double kReadyWithinS = 30;
+constexpr double kStopPatienceS = 10;
+
+// The C library stands first in the search, too: a program may be linked with another malloc (Debian's redis-server is).
+allocators::Candidate explicit_library(allocators::Candidate allocator) {
+  if (allocator.library.empty()) {
+    allocator.library = fs::canonical(allocators::LoadedLibrary({}).path());
+  }
+  return allocator;
+}
+
+// Words as a shell makes them, with $DIR and $SHARE in place.
+std::vector<std::string> expand(const std::string& text, const fs::path& folder, const fs::path& share) {
+  setenv("DIR", folder.c_str(), 1);
+  setenv("SHARE", share.c_str(), 1);
+  wordexp_t expansion{};
+  const int error = wordexp(text.c_str(), &expansion, WRDE_NOCMD | WRDE_UNDEF);
+  unsetenv("DIR");
+  unsetenv("SHARE");
+  if (error != 0) {
+    throw UsageError("cannot read the command '" + text + "'; quote it as for a shell, with $DIR and $SHARE alone");
+  }
+  std::vector<std::string> words(expansion.we_wordv, expansion.we_wordv + expansion.we_wordc);
+  wordfree(&expansion);
+  return words;
+}
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+Sample with(const Sample& blank, std::string_view metric, double value) {
+  Sample sample = blank;
+  sample.metric = metric;
+  sample.unit = metric_named(metric).unit;
+  sample.value = value;
+  return sample;
+}
+
+Measured failure(const Attempt& attempt, Sample blank) {
+  Measured out;
+  out.interrupted = attempt.interrupted;
+  blank.status = attempt.status;
+  blank.detail = attempt.detail;
+  out.samples.push_back(std::move(blank));
+  return out;
+}
+
+nlohmann::json timeline_of(const TreeSampler& sampler) {
+  nlohmann::json points = nlohmann::json::array();
+  for (const auto& point : sampler.points()) {
+    points.push_back({point.time_ns, point.resident_bytes, 0});
+  }
+  return {{"start_rss_bytes", 0}, {"points", points}, {"phases", nlohmann::json::array()}};
+}
+
+}  // namespace
+
+Attempt ProgramCell::shell(Launcher& launcher, const std::string& script) const {
+  Command command;
+  command.words = {"/bin/sh", "-c", script};
+  command.environment = environment_with(
+      {"LD_PRELOAD"}, {"DIR=" + program_.folder.string(), "SHARE=" + launcher.layout().share.string()});
+  command.stdout_file = launcher.scratch() / "shell.stdout";
+  command.stderr_file = launcher.scratch() / "shell.stderr";
+  command.timeout_s = timeout_s_;
+  command.folder = program_.folder;
+  return judge(run_to_end(command, launcher.signals()), command.stderr_file, timeout_s_);
+}
+
+Attempt ProgramCell::make_input(Launcher& launcher) {
+  Attempt attempt;
+  if (input_made_) {
+    return attempt;
+  }
+  const bool ready_entry = program_.command.size() == 1 && !program_.needs.empty();
+  if (ready_entry) {
+    program_.folder = launcher.scratch() / fs::path(program_.name).filename();
+    fs::create_directories(program_.folder);
+  }
+  if (!program_.input.empty()) {
+    attempt = shell(launcher, "set -e\n" + program_.input);
+    attempt.detail = "making its input: " + attempt.detail;
+  }
+  words_ = ready_entry ? expand(program_.command[0], program_.folder, launcher.layout().share) : program_.command;
+  words_[0] = find_executable(words_[0]).string();
+  input_made_ = attempt.status == Status::kOk;
+  return attempt;
+}
+
+Command ProgramCell::command(Launcher& launcher, const allocators::Candidate& allocator) const {
+  Command command;
+  command.words = words_;
+  command.environment = allocator_environment(explicit_library(allocator), launcher.padding());
+  command.stdout_file = launcher.scratch() / "program.stdout";
+  command.stderr_file = launcher.scratch() / "program.stderr";
+  command.timeout_s = timeout_s_;
+  command.folder = program_.folder;
+  return command;
+}
+
+Attempt ProgramCell::prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const {
+  Command trace = command(launcher, allocator);
+  const fs::path program = program_behind(words_[0]);
+  Attempt attempt;
+  if (const auto reason = why_not_preloadable(program)) {
+    attempt.status = Status::kFailed;
+    attempt.detail = *reason;
+    return attempt;
+  }
+  trace.words = {program.string()};
+  trace.environment.emplace_back("LD_TRACE_LOADED_OBJECTS=1");
+  attempt = judge(run_to_end(trace, launcher.signals()), trace.stderr_file, timeout_s_);
+  const std::string library = explicit_library(allocator).library.string();
+  if (attempt.status == Status::kOk && text_of(trace.stdout_file).find(library) == std::string::npos) {
+    attempt.status = Status::kFailed;
+    attempt.detail = "not the allocator asked for: the loader does not take " + library + " into " + program.string();
+  }
+  return attempt;
+}
+
+Attempt ProgramCell::prepare(Launcher& launcher, const allocators::Candidate& baseline) {
+  adopt_orphans();
+  Attempt attempt = make_input(launcher);
+  if (attempt.status != Status::kOk) {
+    return attempt;
+  }
+  Outcome warm = run_once(launcher, baseline, nullptr);
+  if (warm.attempt.status == Status::kOk && program_.check_output) {
+    output_digest_ = sha256_of_file(launcher.scratch() / "program.stdout").value_or("");
+  }
+  return warm.attempt;
+}
+
+nlohmann::json ProgramCell::state() const { return {{"output", output_digest_}}; }
+
+void ProgramCell::restore(const nlohmann::json& state) {
+  adopt_orphans();
+  output_digest_ = state.at("output");
+}
+
+ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler) {
+  Outcome outcome;
+  outcome.attempt = make_input(launcher);
+  if (outcome.attempt.status == Status::kOk && std::find(proved_.begin(), proved_.end(), allocator.name) == proved_.end()) {
+    outcome.attempt = prove_preload(launcher, allocator);
+  }
+  if (outcome.attempt.status == Status::kOk && !program_.prepare.empty()) {
+    outcome.attempt = shell(launcher, program_.prepare);
+  }
+  if (outcome.attempt.status != Status::kOk) {
+    return outcome;
+  }
+  proved_.push_back(allocator.name);
+  const Watch watch{kSamplingInterval, [sampler] { sampler->look(); }};
+  const Watch* watching = sampler != nullptr ? &watch : nullptr;
+  const Command what = command(launcher, allocator);
+  outcome = program_.ready.empty() ? run_program(launcher, what, watching) : run_server(launcher, what, watching);
+  if (outcome.attempt.status == Status::kOk) {
+    read_output(launcher, outcome);
+  }
+  return outcome;
+}
+
+ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command& what, const Watch* watch) {
+  Outcome outcome;
+  const std::int64_t start_ns = monotonic_ns();
+  const Started started = start(what, launcher.signals());
+  if (started.process == 0) {
+    outcome.attempt.status = Status::kFailed;
+    outcome.attempt.detail = std::string("could not be started: ") + std::strerror(started.error);
+    return outcome;
+  }
+  guard_->watch(started.process);
+  const Finished finished = await(started.process, what.timeout_s, launcher.signals(), watch);
+  outcome.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
+  outcome.usage = usage_of(finished.usage) + end_descendants(guard_->process());
+  guard_->forget();
+  outcome.attempt = judge(finished, what.stderr_file, what.timeout_s);
+  return outcome;
+}
+
+Attempt ProgramCell::await_ready(Launcher& launcher, pid_t server) const {
+  const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(kReadyWithinS * 1e9);
+  while (true) {
+    Attempt attempt = shell(launcher, program_.ready);
+    siginfo_t ended{};
+    const bool server_is_gone = waitid(P_PID, static_cast<id_t>(server), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == server;
+    if (attempt.status == Status::kOk || attempt.interrupted || server_is_gone || monotonic_ns() >= end_ns) {
+      if (attempt.status != Status::kOk && !attempt.interrupted) {
+        attempt.status = Status::kFailed;
+        attempt.detail = server_is_gone ? "the server ended before it was ready" : "the server was not ready within 30 s";
+      }
+      return attempt;
+    }
+    launcher.signals().wait(kReadyInterval);
+  }
+}
+
+ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& what, const Watch* watch) {
+  Outcome outcome;
+  const Started server = start(what, launcher.signals());
+  if (server.process == 0) {
+    outcome.attempt.status = Status::kFailed;
+    outcome.attempt.detail = std::string("could not be started: ") + std::strerror(server.error);
+    return outcome;
+  }
+  guard_->watch(server.process);
+  outcome.attempt = await_ready(launcher, server.process);
+  if (outcome.attempt.status == Status::kOk) {
+    Command load;
+    load.words = {"/bin/sh", "-c", program_.load};
+    load.environment = environment_with({"LD_PRELOAD"}, {"DIR=" + program_.folder.string()});
+    load.stdout_file = launcher.scratch() / "load.stdout";
+    load.stderr_file = launcher.scratch() / "load.stderr";
+    load.timeout_s = timeout_s_;
+    load.folder = program_.folder;
+    const Finished loaded = run_to_end(load, launcher.signals(), watch);
+    outcome.wall_s = loaded.wall_s;
+    outcome.attempt = judge(loaded, load.stderr_file, timeout_s_);
+  }
+  const Finished served = stop(server.process, kStopPatienceS, launcher.signals());
+  outcome.usage = usage_of(served.usage) + end_descendants(guard_->process());
+  guard_->forget();
+  // A crash of the server is the cause of whatever its load says.
+  const bool crashed = served.ending == Ending::kOutOfMemory || (served.ending == Ending::kKilled && served.code != SIGTERM);
+  if (crashed && !outcome.attempt.interrupted) {
+    outcome.attempt = judge(served, what.stderr_file, timeout_s_);
+  }
+  return outcome;
+}
+
+void ProgramCell::read_output(Launcher& launcher, Outcome& outcome) const {
+  const fs::path own = launcher.scratch() / "program.stdout";
+  if (!output_digest_.empty() && sha256_of_file(own).value_or("") != output_digest_) {
+    outcome.attempt.status = Status::kWrong;
+    outcome.attempt.detail = "its output is not that of the baseline";
+    return;
+  }
+  if (program_.metric.empty()) {
+    return;
+  }
+  const std::string text = text_of(program_.ready.empty() ? own : launcher.scratch() / "load.stdout");
+  const std::regex pattern(program_.metric);
+  double sum = 0;
+  int count = 0;
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) {
+    sum += match->size() > 1 ? std::strtod((*match)[1].str().c_str(), nullptr) : 0;
+    ++count;
+  }
+  if (count == 0 || sum <= 0) {
+    outcome.attempt.status = Status::kFailed;
+    outcome.attempt.detail = "its output has no figure that fits --metric '" + program_.metric + "'";
+    return;
+  }
+  outcome.metric = sum / count;
+}
+
+Measured ProgramCell::measure(Launcher& launcher, const allocators::Candidate& allocator, int block) {
+  const Sample empty = blank(allocator, block);
+  const Outcome timed = run_once(launcher, allocator, nullptr);
+  if (timed.attempt.status != Status::kOk) {
+    return failure(timed.attempt, empty);
+  }
+  TreeSampler sampler(guard_->process());
+  const Outcome sampled = run_once(launcher, allocator, &sampler);
+  if (sampled.attempt.status != Status::kOk) {
+    return failure(sampled.attempt, empty);
+  }
+  Measured out;
+  out.samples = {with(empty, "throughput", timed.metric.value_or(1 / timed.wall_s)),
+                 with(empty, "wall_time", timed.wall_s),
+                 with(empty, "user_time", timed.usage.user_s),
+                 with(empty, "system_time", timed.usage.system_s),
+                 with(empty, "peak_rss", static_cast<double>(sampler.peak_bytes())),
+                 with(empty, "mean_rss", sampler.mean_bytes()),
+                 with(empty, "minor_faults", static_cast<double>(timed.usage.minor_faults)),
+                 with(empty, "major_faults", static_cast<double>(timed.usage.major_faults)),
+                 with(empty, "voluntary_switches", static_cast<double>(timed.usage.voluntary_switches)),
+                 with(empty, "involuntary_switches", static_cast<double>(timed.usage.involuntary_switches))};
+  out.timelines.push_back(timeline_of(sampler));
+  return out;
+}
+
+}  // namespace bench
