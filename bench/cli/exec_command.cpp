@@ -30,6 +30,10 @@ void check_pattern(const std::string& pattern) {
                    pattern + "'");
 }
 
+std::vector<std::string> shell_words(const std::string& script) {
+  return script.empty() ? std::vector<std::string>() : std::vector<std::string>{"/bin/sh", "-c", script};
+}
+
 RunOptions read_options(const ExecWords& words, const Invocation& invocation) {
   RunOptions options;
   read_measure_options(words.measure, invocation, options);
@@ -48,9 +52,9 @@ RunOptions read_options(const ExecWords& words, const Invocation& invocation) {
   Program program;
   program.command = invocation.after_dashes;
   program.name = words.name.empty() ? std::filesystem::path(program.command[0]).filename().string() : words.name;
-  program.prepare = words.prepare;
-  program.ready = words.ready;
-  program.load = words.load;
+  program.prepare = shell_words(words.prepare);
+  program.ready = shell_words(words.ready);
+  program.load = shell_words(words.load);
   program.metric = words.metric;
   program.check_output = words.check_output;
   options.program = std::move(program);

@@ -7,6 +7,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
+#include "bench/run/exec_program.hpp"
 #include "bench/run/run.hpp"
 #include "bench/run/suite.hpp"
 #include "bench/stats/metric.hpp"
@@ -71,6 +72,11 @@ std::string list_workloads(Launcher& launcher, bool in_full) {
     if (in_full) {
       out += describe_in_full(workload);
     }
+  }
+  for (const auto& program : ready_programs(launcher.layout().share / "programs")) {
+    const auto missing = missing_need(program);
+    out += fmt::format("{:<18} {:<10} {:<8} {}\n", program.name, "program", "1",
+                       missing ? "not installed: apt-get install " + program.package : program.question);
   }
   for (const auto& missing : missing_workloads(launcher.layout())) {
     out += fmt::format("{:<18} not built: apt-get install {}, then build again\n", missing.name, missing.package);

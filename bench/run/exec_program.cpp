@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "allocator/api/shared_object.hpp"
@@ -18,13 +18,9 @@ namespace bench {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 constexpr int kMostInterpreters = 4;  // as the kernel follows
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 std::vector<std::string> words_of(const std::string& text) {
   std::istringstream in(text);
@@ -35,30 +31,31 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
-void set(Program& program, const std::string& key, const std::string& value, const std::string& where) {
-  if (key == "question") {
-    program.question = value;
-  } else if (key == "needs") {
-    program.needs = words_of(value);
-  } else if (key == "package") {
-    program.package = value;
-  } else if (key == "input") {
-    program.input += (program.input.empty() ? "" : "\n") + value;
-  } else if (key == "prepare") {
-    program.prepare = value;
-  } else if (key == "command") {
-    program.command = {value};
-  } else if (key == "ready") {
-    program.ready = value;
-  } else if (key == "load") {
-    program.load = value;
-  } else if (key == "metric") {
-    program.metric = value;
-  } else if (key == "check-output" && (value == "yes" || value == "no")) {
-    program.check_output = value == "yes";
-  } else {
-    throw UsageError(where + ": unknown line '" + key +
-                     "'; known: question, needs, package, input, prepare, command, ready, load, metric, check-output: yes|no");
+std::vector<std::string> words_at(const json& entry, const char* key) {
+  return entry.contains(key) ? entry.at(key).get<std::vector<std::string>>() : std::vector<std::string>();
+}
+
+Program read_entry(const json& entry) {
+  Program program;
+  program.name = "program/" + entry.at("name").get<std::string>();
+  program.question = entry.at("question");
+  program.package = entry.at("package");
+  program.command = entry.at("command");
+  program.setup = words_at(entry, "prepare");
+  program.ready = words_at(entry, "ready");
+  program.load = words_at(entry, "load");
+  program.metric = entry.value("metric", "");
+  program.check_output = program.load.empty();
+  program.is_ready_entry = true;
+  for (const auto& [name, value] : entry.at("environment").items()) {
+    program.environment.push_back(name + "=" + value.get<std::string>());
+  }
+  return program;
+}
+
+void fill_in(std::string& word, const std::string& place, const fs::path& folder) {
+  for (std::size_t at = 0; (at = word.find(place, at)) != std::string::npos; at += folder.string().size()) {
+    word.replace(at, place.size(), folder.string());
   }
 }
 
@@ -128,50 +125,42 @@ bool exports_malloc(const fs::path& file) {
 
 }  // namespace
 
-Program read_program(const fs::path& file) {
+std::vector<Program> ready_programs(const fs::path& folder) {
+  const fs::path file = folder / "programs.json";
   std::ifstream in(file);
   if (!in) {
-    throw UsageError("cannot read " + file.string());
+    return {};
   }
-  Program program;
-  program.name = "program/" + file.stem().string();
-  int number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    const std::string where = file.string() + ":" + std::to_string(number);
-    if (trimmed(line).empty() || line[0] == '#') {
-      continue;
+  std::vector<Program> programs;
+  try {
+    for (const auto& entry : json::parse(in)) {
+      programs.push_back(read_entry(entry));
     }
-    const auto colon = line.find(':');
-    if (colon == std::string::npos) {
-      throw UsageError(where + ": a line is KEY: VALUE");
-    }
-    set(program, trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)), where);
+  } catch (const json::exception& error) {
+    throw UsageError(file.string() + ": " + error.what());
   }
-  if (program.command.empty() || program.needs.empty() || program.ready.empty() != program.load.empty()) {
-    throw UsageError(file.string() + ": needs lines 'command' and 'needs'; a server also 'ready' and 'load'");
+  return programs;
+}
+
+Program in_folders(Program program, const fs::path& inputs, const fs::path& scratch) {
+  for (auto* words : {&program.command, &program.setup, &program.prepare, &program.ready, &program.load}) {
+    for (auto& word : *words) {
+      fill_in(word, "{inputs}", inputs);
+      fill_in(word, "{scratch}", scratch);
+    }
   }
   return program;
 }
 
-std::vector<Program> ready_programs(const fs::path& folder) {
-  std::vector<Program> programs;
-  std::error_code missing;
-  for (const auto& file : fs::directory_iterator(folder, missing)) {
-    if (file.path().extension() == ".program") {
-      programs.push_back(read_program(file.path()));
-    }
-  }
-  std::sort(programs.begin(), programs.end(), [](const Program& a, const Program& b) { return a.name < b.name; });
-  return programs;
-}
-
 std::optional<std::string> missing_need(const Program& program) {
-  for (const auto& need : program.needs) {
+  for (const auto* words : {&program.command, &program.ready}) {
+    if (words->empty()) {
+      continue;
+    }
     try {
-      find_executable(need);
+      find_executable(words->front());
     } catch (const UsageError&) {
-      return need;
+      return words->front();
     }
   }
   return std::nullopt;

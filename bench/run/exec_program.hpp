@@ -9,27 +9,28 @@
 namespace bench {
 
 struct Program {
-  std::string name;                  // as tables show it: "program/redis", or the command's own
-  std::string question;              // one line, of ready entries
-  std::vector<std::string> command;  // words; of ready entries before expansion: one string, split as a shell does
-  std::string input;                 // shell command, once: makes what the program reads, in its folder
-  std::string prepare;               // shell command, before each run, not measured
-  std::string ready;                 // shell command that succeeds once a server answers; empty: not a server
-  std::string load;                  // shell command that is the server's work
-  std::string metric;                // regular expression: its first group in the load's (or program's) output is the throughput
-  bool check_output = false;         // stdout must be the same under every allocator
-  std::vector<std::string> needs;    // programs that must be installed
-  std::string package;               // Debian packages that bring them
-  std::filesystem::path folder;      // to run in; empty: where bench was started
+  std::string name;                      // as tables show it: "program/redis", or the command's own
+  std::string question;                  // one line, of ready entries
+  std::vector<std::string> command;      // words
+  std::vector<std::string> environment;  // NAME=VALUE, for the command
+  std::vector<std::string> setup;        // words: once, before anything is measured, without the allocator
+  std::vector<std::string> prepare;      // words: before each run, not measured, without the allocator
+  std::vector<std::string> ready;        // words: succeeds once a server answers; empty: not a server
+  std::vector<std::string> load;         // words: the server's work, without the allocator
+  std::string metric;                    // regular expression: its group in the load's (or program's) output is the throughput
+  bool check_output = false;             // stdout must be the same under every allocator
+  std::string package;                   // Debian packages that bring it; empty for a command of the user's
+  bool is_ready_entry = false;           // {inputs} and {scratch} in its words stand for folders
 };
 
-// Reads one ready entry; throws UsageError with file and line. The grammar: workloads/programs/README.md.
-Program read_program(const std::filesystem::path& file);
-
-// All ready entries of a folder, by name. Entries are named "program/<file's stem>".
+// The ready entries of FOLDER/programs.json, named "program/...", in its order; none if there is no such file. Throws UsageError for
+// an entry that lacks something. What an entry holds: workloads/programs/README.md.
 std::vector<Program> ready_programs(const std::filesystem::path& folder);
 
-// The first program of `needs` that is not installed; nothing if all are.
+// The program with its placeholders filled in.
+Program in_folders(Program program, const std::filesystem::path& inputs, const std::filesystem::path& scratch);
+
+// The first program that a ready entry needs and that is not installed; nothing if all are.
 std::optional<std::string> missing_need(const Program& program);
 
 // Where a command's first word is found: as it is if it holds a slash, else in PATH. Throws UsageError if nowhere.

@@ -61,9 +61,6 @@ void open_as(const char* path, int flags, int descriptor) {
   open_as(command.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
   open_as(command.stderr_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
   signals.restore_in_child();
-  if (!command.folder.empty() && chdir(command.folder.c_str()) != 0) {
-    _exit(kExecFailedExitCode);
-  }
   execve(argv[0], argv, envp);
   const int error = errno;
   const auto written = write(error_pipe, &error, sizeof error);

@@ -22,7 +22,6 @@ struct Command {
   std::filesystem::path stdout_file;     // created or emptied
   std::filesystem::path stderr_file;
   double timeout_s = 60;
-  std::filesystem::path folder;          // to run in; empty: ours
 };
 
 enum class Ending { kExited, kKilled, kTimeout, kInterrupted, kNotStarted, kOutOfMemory };

@@ -1,7 +1,6 @@
 #include "bench/run/program_cell.hpp"
 
 #include <sys/wait.h>
-#include <wordexp.h>
 
 #include <algorithm>
 #include <cstring>
@@ -31,22 +30,6 @@ allocators::Candidate explicit_library(allocators::Candidate allocator) {
     allocator.library = fs::canonical(allocators::LoadedLibrary({}).path());
   }
   return allocator;
-}
-
-// Words as a shell makes them, with $DIR and $SHARE in place.
-std::vector<std::string> expand(const std::string& text, const fs::path& folder, const fs::path& share) {
-  setenv("DIR", folder.c_str(), 1);
-  setenv("SHARE", share.c_str(), 1);
-  wordexp_t expansion{};
-  const int error = wordexp(text.c_str(), &expansion, WRDE_NOCMD | WRDE_UNDEF);
-  unsetenv("DIR");
-  unsetenv("SHARE");
-  if (error != 0) {
-    throw UsageError("cannot read the command '" + text + "'; quote it as for a shell, with $DIR and $SHARE alone");
-  }
-  std::vector<std::string> words(expansion.we_wordv, expansion.we_wordv + expansion.we_wordc);
-  wordfree(&expansion);
-  return words;
 }
 
 std::string text_of(const fs::path& file) {
@@ -83,52 +66,51 @@ nlohmann::json timeline_of(const TreeSampler& sampler) {
 
 }  // namespace
 
-Attempt ProgramCell::shell(Launcher& launcher, const std::string& script) const {
+Attempt ProgramCell::run_helper(Launcher& launcher, const std::vector<std::string>& words, const char* output,
+                                const Watch* watch) const {
   Command command;
-  command.words = {"/bin/sh", "-c", script};
-  command.environment = environment_with(
-      {"LD_PRELOAD"}, {"DIR=" + program_.folder.string(), "SHARE=" + launcher.layout().share.string()});
-  command.stdout_file = launcher.scratch() / "shell.stdout";
-  command.stderr_file = launcher.scratch() / "shell.stderr";
+  command.words = words;
+  command.words[0] = find_executable(words[0]).string();
+  command.environment = environment_with({"LD_PRELOAD"}, program_.environment);
+  command.stdout_file = launcher.scratch() / (std::string(output) + ".stdout");
+  command.stderr_file = launcher.scratch() / (std::string(output) + ".stderr");
   command.timeout_s = timeout_s_;
-  command.folder = program_.folder;
-  return judge(run_to_end(command, launcher.signals()), command.stderr_file, timeout_s_);
+  return judge(run_to_end(command, launcher.signals(), watch), command.stderr_file, timeout_s_);
 }
 
-Attempt ProgramCell::make_input(Launcher& launcher) {
+Attempt ProgramCell::set_up(Launcher& launcher) {
   Attempt attempt;
-  if (input_made_) {
+  if (is_set_up_) {
     return attempt;
   }
-  const bool ready_entry = program_.command.size() == 1 && !program_.needs.empty();
-  if (ready_entry) {
-    program_.folder = launcher.scratch() / fs::path(program_.name).filename();
-    fs::create_directories(program_.folder);
+  if (program_.is_ready_entry) {
+    const fs::path own = launcher.scratch() / fs::path(program_.name).filename();
+    fs::create_directories(own);
+    program_ = in_folders(program_, launcher.layout().share / "programs" / "inputs", own);
   }
-  if (!program_.input.empty()) {
-    attempt = shell(launcher, "set -e\n" + program_.input);
+  program_.command[0] = find_executable(program_.command[0]).string();
+  if (!program_.setup.empty()) {
+    attempt = run_helper(launcher, program_.setup, "setup");
     attempt.detail = "making its input: " + attempt.detail;
   }
-  words_ = ready_entry ? expand(program_.command[0], program_.folder, launcher.layout().share) : program_.command;
-  words_[0] = find_executable(words_[0]).string();
-  input_made_ = attempt.status == Status::kOk;
+  is_set_up_ = attempt.status == Status::kOk;
   return attempt;
 }
 
 Command ProgramCell::command(Launcher& launcher, const allocators::Candidate& allocator) const {
   Command command;
-  command.words = words_;
+  command.words = program_.command;
   command.environment = allocator_environment(explicit_library(allocator), launcher.padding());
+  command.environment.insert(command.environment.end(), program_.environment.begin(), program_.environment.end());
   command.stdout_file = launcher.scratch() / "program.stdout";
   command.stderr_file = launcher.scratch() / "program.stderr";
   command.timeout_s = timeout_s_;
-  command.folder = program_.folder;
   return command;
 }
 
 Attempt ProgramCell::prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const {
   Command trace = command(launcher, allocator);
-  const fs::path program = program_behind(words_[0]);
+  const fs::path program = program_behind(program_.command[0]);
   Attempt attempt;
   if (const auto reason = why_not_preloadable(program)) {
     attempt.status = Status::kFailed;
@@ -148,7 +130,7 @@ Attempt ProgramCell::prove_preload(Launcher& launcher, const allocators::Candida
 
 Attempt ProgramCell::prepare(Launcher& launcher, const allocators::Candidate& baseline) {
   adopt_orphans();
-  Attempt attempt = make_input(launcher);
+  Attempt attempt = set_up(launcher);
   if (attempt.status != Status::kOk) {
     return attempt;
   }
@@ -168,12 +150,12 @@ void ProgramCell::restore(const nlohmann::json& state) {
 
 ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler) {
   Outcome outcome;
-  outcome.attempt = make_input(launcher);
+  outcome.attempt = set_up(launcher);
   if (outcome.attempt.status == Status::kOk && std::find(proved_.begin(), proved_.end(), allocator.name) == proved_.end()) {
     outcome.attempt = prove_preload(launcher, allocator);
   }
   if (outcome.attempt.status == Status::kOk && !program_.prepare.empty()) {
-    outcome.attempt = shell(launcher, program_.prepare);
+    outcome.attempt = run_helper(launcher, program_.prepare, "prepare");
   }
   if (outcome.attempt.status != Status::kOk) {
     return outcome;
@@ -210,7 +192,7 @@ ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command&
 Attempt ProgramCell::await_ready(Launcher& launcher, pid_t server) const {
   const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(kReadyWithinS * 1e9);
   while (true) {
-    Attempt attempt = shell(launcher, program_.ready);
+    Attempt attempt = run_helper(launcher, program_.ready, "ready");
     siginfo_t ended{};
     const bool server_is_gone = waitid(P_PID, static_cast<id_t>(server), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == server;
     if (attempt.status == Status::kOk || attempt.interrupted || server_is_gone || monotonic_ns() >= end_ns) {
@@ -235,16 +217,9 @@ ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& 
   guard_->watch(server.process);
   outcome.attempt = await_ready(launcher, server.process);
   if (outcome.attempt.status == Status::kOk) {
-    Command load;
-    load.words = {"/bin/sh", "-c", program_.load};
-    load.environment = environment_with({"LD_PRELOAD"}, {"DIR=" + program_.folder.string()});
-    load.stdout_file = launcher.scratch() / "load.stdout";
-    load.stderr_file = launcher.scratch() / "load.stderr";
-    load.timeout_s = timeout_s_;
-    load.folder = program_.folder;
-    const Finished loaded = run_to_end(load, launcher.signals(), watch);
-    outcome.wall_s = loaded.wall_s;
-    outcome.attempt = judge(loaded, load.stderr_file, timeout_s_);
+    const std::int64_t start_ns = monotonic_ns();
+    outcome.attempt = run_helper(launcher, program_.load, "load", watch);
+    outcome.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   }
   const Finished served = stop(server.process, kStopPatienceS, launcher.signals());
   outcome.usage = usage_of(served.usage) + end_descendants(guard_->process());

@@ -31,9 +31,10 @@ class ProgramCell final : public Cell {
     std::optional<double> metric;  // mean of all matches
   };
 
-  // Makes the folder and what the program reads, once in this process.
-  Attempt make_input(Launcher& launcher);
-  Attempt shell(Launcher& launcher, const std::string& script) const;
+  // Fills in the folders and makes what the program reads, once in this process.
+  Attempt set_up(Launcher& launcher);
+  // A command of the program's that is not measured.
+  Attempt run_helper(Launcher& launcher, const std::vector<std::string>& words, const char* output, const Watch* watch = nullptr) const;
   [[nodiscard]] Command command(Launcher& launcher, const allocators::Candidate& allocator) const;
   // Asks the loader what it would load, so that a run under another allocator than the one named cannot pass.
   Attempt prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const;
@@ -46,8 +47,7 @@ class ProgramCell final : public Cell {
   Program program_;
   const double timeout_s_;
   const std::shared_ptr<GroupGuard> guard_;
-  bool input_made_ = false;
-  std::vector<std::string> words_;       // of the command, expanded
+  bool is_set_up_ = false;
   std::vector<std::string> proved_;      // names of allocators that the loader was asked about
   std::string output_digest_;            // of the baseline's stdout; empty: not checked
 };

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 ARGUMENTS = argparse.Namespace()
@@ -227,11 +228,97 @@ def children_of(process: int) -> list[int]:
     return found
 
 
+def until(test: unittest.TestCase, condition: Callable[[], object]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    test.fail("it did not come about within 30 s")
+
+
 def is_alive(process: int) -> bool:
     try:
         return not re.search(r"\) Z", Path(f"/proc/{process}/stat").read_text())
     except OSError:
         return False
+
+
+class Exec(BenchTest):
+    def exec(self, *words: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return self.bench("exec", f"--out={self.out}", "--allocator=jemalloc", "--against=glibc", "--repetitions=1", *options, "--", *words)
+
+    def value(self, allocator: str, metric: str) -> float:
+        return next(float(row["value"]) for row in rows(self.out) if (row["allocator"], row["metric"]) == (allocator, metric))
+
+    def test_a_tree_of_processes_is_measured_as_a_whole(self) -> None:
+        holder = "perl -e '$x = \"a\" x 50_000_000; select undef, undef, undef, 0.3; print length $x'"
+        done = self.exec("sh", "-c", f"{holder} & {holder} & wait", options=("--check-output",))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for allocator in ["jemalloc", "glibc"]:
+            self.assertGreater(self.value(allocator, "peak_rss"), 100e6)
+            self.assertLess(self.value(allocator, "peak_rss"), 400e6)
+            self.assertGreater(self.value(allocator, "wall_time"), 0.3)
+            self.assertGreater(self.value(allocator, "minor_faults"), 100)
+        with (self.out / "timelines.csv").open(newline="") as file:
+            self.assertGreater(max(int(row["rss_bytes"]) for row in csv.DictReader(file)), 100e6)
+
+    def test_output_that_differs_is_wrong(self) -> None:
+        done = self.exec("sh", "-c", "echo $LD_PRELOAD", options=("--check-output", "--name=echo"))
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(statuses(self.out), {("echo", "jemalloc"): "WRONG", ("echo", "glibc"): "ok"})
+
+    def test_the_command_runs_under_each_allocator(self) -> None:
+        show = "grep -q jemalloc /proc/$$/maps && echo 'rate: 7' || echo 'rate: 3'"
+        self.assertEqual(self.exec("sh", "-c", show, options=("--metric=rate: ([0-9]+)",)).returncode, 0)
+        self.assertEqual(self.value("jemalloc", "throughput"), 7)
+        self.assertEqual(self.value("glibc", "throughput"), 3)
+
+    def test_failures_timeouts_and_crashes(self) -> None:
+        for script, status in [("exit 3", "FAILED"), ("sleep 100 & wait", "TIMEOUT"), ("kill -SEGV $$", "CRASHED")]:
+            self.out = Path(self.folder.name) / status
+            done = self.exec("sh", "-c", script, options=("--timeout=1",))
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertEqual(set(statuses(self.out).values()), {status})
+
+    def test_a_server_is_started_loaded_and_stopped(self) -> None:
+        server = "trap 'rm -f up; exit 0' TERM; sleep 0.1; touch up; while :; do sleep 0.05; done"
+        done = self.exec("sh", "-c", server, options=("--ready=test -e up", "--load=echo requests per second: 42.5",
+                                                      "--metric=requests per second: ([0-9.]+)"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.value("jemalloc", "throughput"), 42.5)
+        self.assertFalse(Path(self.folder.name, "up").exists())
+
+    def test_programs_that_ignore_a_preload_are_refused(self) -> None:
+        static = next((path for path in ["/sbin/ldconfig", "/usr/sbin/ldconfig"] if Path(path).exists()), None)
+        if static is None or not Path("/usr/bin/passwd").exists():
+            self.skipTest("no static and no setuid program here")
+        self.assertIn("statically linked", self.refused("exec", "--allocator=limit", "--", static))
+        self.assertIn("setuid", self.refused("exec", "--allocator=limit", "--", "/usr/bin/passwd"))
+        self.assertIn("no program 'no-such-program'", self.refused("exec", "--allocator=limit", "--", "no-such-program"))
+        self.assertIn("say what to run", self.refused("exec", "--allocator=limit"))
+        self.assertIn("one group", self.refused("exec", "--allocator=limit", "--metric=[0-9]+", "--", "true"))
+
+    def test_a_killed_bench_takes_the_programs_children_along(self) -> None:
+        mark = Path(self.folder.name) / "child"
+        process = subprocess.Popen([ARGUMENTS.bench, "exec", "--allocator=limit", "--against=glibc", f"--out={self.out}", "--", "sh", "-c",
+                                    f"sleep 1000 & echo $! > {mark}; wait"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   cwd=self.folder.name)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        until(self, lambda: mark.exists() and mark.read_text().strip())
+        child = int(mark.read_text())
+        self.assertTrue(is_alive(child))
+        process.kill()
+        process.wait()
+        until(self, lambda: not is_alive(child))
+
+    def test_a_ready_entry_runs_by_name(self) -> None:
+        done = self.run_bench("--allocator=jemalloc", "--against=glibc", "--workload=program/lua,program/redis")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = statuses(self.out)
+        for name in ["lua", "redis"]:
+            if f"program/{name} is left out" not in done.stdout:
+                self.assertEqual(found[(f"program/{name}", "jemalloc")], "ok")
 
 
 class CutOff(BenchTest):
@@ -242,15 +329,8 @@ class CutOff(BenchTest):
                                    cwd=self.folder.name)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        self.until(lambda: (self.out / "samples.csv").exists() and len(rows(self.out)) > 30)
+        until(self, lambda: (self.out / "samples.csv").exists() and len(rows(self.out)) > 30)
         return process
-
-    def until(self, condition: object) -> None:
-        for _ in range(600):
-            if condition():  # type: ignore[operator]
-                return
-            time.sleep(0.05)
-        self.fail("it did not come about within 30 s")
 
     def test_an_interrupt_keeps_what_was_measured(self) -> None:
         process = self.start()
@@ -265,10 +345,10 @@ class CutOff(BenchTest):
     def test_a_killed_run_leaves_no_orphan_and_goes_on(self) -> None:
         process = self.start()
         workers: list[int] = []
-        self.until(lambda: workers.extend(children_of(process.pid)) or workers)
+        until(self, lambda: workers.extend(children_of(process.pid)) or workers)
         process.kill()
         process.wait()
-        self.until(lambda: not any(is_alive(worker) for worker in workers))
+        until(self, lambda: not any(is_alive(worker) for worker in workers))
         kept = rows(self.out)[:30]
         state = json.loads((self.out / "run.json").read_text())
         state["command"] = [word.replace("=400", "=2") for word in state["command"]]
