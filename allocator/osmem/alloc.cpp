@@ -50,19 +50,27 @@ Block*& head_of(Heap* heap, std::uint32_t size_class) {
   return size_class < kThreadCacheClasses ? t_cache.heads[size_class] : heap->bins[size_class].head;
 }
 
-// The thread allocates again: freed blocks are worth keeping.
+// The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
+// last time.
 void keep_freed_blocks(Bin& bin) {
+  const std::int32_t most = most_freed_limit(bin.size_class);
+  if (bin.flushes != 0) bin.kept_limit = bin.kept_limit < most / 2 ? bin.kept_limit * 2 : most;
   bin.flushes = 0;
-  if (bin.limit != 0) return;
-  bin.limit = freed_limit(bin.size_class);
+  bin.limit = bin.kept_limit;
   bin.budget = bin.limit;
 }
 
 void* refill(Heap* heap, std::uint32_t size_class) {
-  tick(heap);
+  if (purge_pending()) [[unlikely]] {
+    maintain();
+  } else {
+    tick(heap);
+  }
   Bin& bin = heap->bins[size_class];
   keep_freed_blocks(bin);
-  const BlockChain chain = heap->gather(size_class, bin.batch);
+  // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
+  const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
+  const BlockChain chain = heap->gather(size_class, want);
   if (chain.head == nullptr) return out_of_memory();
   head_of(heap, size_class) = chain.head->next;
   return chain.head;
@@ -85,6 +93,7 @@ void* allocate_small(std::uint32_t size_class) {
     bin.budget = bin.limit;
     bin.flushes = 0;
     head = block->next;
+    if (purge_pending()) [[unlikely]] maintain();
     return block;
   }
   return refill(heap, size_class);
@@ -153,6 +162,12 @@ void check_block(const Slab* slab, const void* ptr) {
   check(index < slab->capacity, "free or realloc of a pointer that is no block", ptr);
 }
 
+// Whether the address lies in the heap's range and is not of the part of it that other code has taken.
+bool in_heap(const void* ptr, std::size_t slice) {
+  if (!g_region.contains(slice)) return false;
+  return g_region.slabs[slice].kind != SliceKind::kNone || !g_page_heap.absent(g_region.page_of(ptr));
+}
+
 void free_in_region(void* ptr, std::size_t slice) {
   if (g_region.slabs[slice].kind != SliceKind::kNone) {
     Slab* slab = slab_of_slice(slice);
@@ -218,10 +233,16 @@ void* malloc_slow(std::size_t size) {
 }
 
 void free_overflow(Bin* bin) {
-  const int saved_errno = errno;
   Heap* heap = t_cache.heap;
   Block* list = bin->freed;
   bin->freed = nullptr;
+  if (bin->limit == 0 && list->next == nullptr && heap->refills != 0) [[likely]] {
+    --heap->refills;
+    bin->budget = 0;
+    heap->give_back_one(slab_of_slice(g_region.slice_of(list)), list);
+    return;
+  }
+  const int saved_errno = errno;
   // The second time without an allocation of this class in between, the thread is taking something down: blocks kept
   // here would hold slabs back that could go home. From now on each one goes to its slab at once.
   if (bin->limit != 0 && ++bin->flushes > 1) {
@@ -241,7 +262,7 @@ void free_slow(void* ptr) {
   if (ptr == nullptr) return;
   const int saved_errno = errno;
   const std::size_t slice = g_region.slice_of(ptr);
-  if (g_region.contains(slice)) {
+  if (in_heap(ptr, slice)) {
     free_in_region(ptr, slice);
   } else if (!large::free(ptr)) {
     check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
@@ -271,7 +292,7 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) {
 std::size_t usable_size(const void* ptr) {
   if (ptr == nullptr) return 0;
   const std::size_t slice = g_region.slice_of(ptr);
-  if (g_region.contains(slice)) return region_usable(ptr, slice);
+  if (in_heap(ptr, slice)) return region_usable(ptr, slice);
   const std::size_t mapped = large::usable_bytes(ptr);
   if (mapped != 0) return mapped;
   check(interpose_foreign_usable_size != nullptr, "malloc_usable_size of a pointer that osmem did not hand out", ptr);
@@ -285,7 +306,7 @@ void* reallocate(void* ptr, std::size_t size) {
     return nullptr;
   }
   const std::size_t slice = g_region.slice_of(ptr);
-  if (g_region.contains(slice)) return reallocate_in_region(ptr, slice, size);
+  if (in_heap(ptr, slice)) return reallocate_in_region(ptr, slice, size);
   const std::size_t usable = large::usable_bytes(ptr);
   if (usable != 0) return reallocate_mapping(ptr, usable, size);
   check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);

@@ -103,7 +103,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   chunk.longest_run = static_cast<std::uint16_t>(fit.longest_after);
   rebin(chunk_index);
   used_pages_ += pages;
-  peak_used_pages_ = std::max(peak_used_pages_, used_pages_);
+  peak_used_pages_ = std::max<std::size_t>(peak_used_pages_, used_pages_);
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
   note_dirty_low();
@@ -111,19 +111,19 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
 }
 
 bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
-  // Runs do not cross chunks, so the source may have to give twice: the rest of this chunk, then the next one. The second
-  // call asks for enough to reach an aligned place in a fresh chunk.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const std::uint32_t extra = attempt == 0 ? 0 : align_pages;
-    const PageRange range = source_->grow(pages + extra);
+  // Runs do not cross chunks, so the source may have to give several times: the rest of this chunk, then enough to reach an
+  // aligned place in a fresh one, then enough to get past a chunk that was given up in a fork.
+  const std::uint32_t asked_pages[] = {pages, pages + align_pages, pages + align_pages + kPagesPerChunk};
+  for (const std::uint32_t asked : asked_pages) {
+    const PageRange range = source_->grow(asked);
     if (range.pages == 0) return false;
     bool fits = false;
     for (std::uint32_t page = range.first_page, left = range.pages; left != 0;) {
       const std::uint32_t offset = page % kPagesPerChunk;
       const std::uint32_t taken = left < kPagesPerChunk - offset ? left : kPagesPerChunk - offset;
       const std::uint32_t index = page / kPagesPerChunk;
-      add_free(index, offset, taken);
-      if (chunks_[index].longest_run >= pages &&
+      if (index >= first_chunk_) add_free(index, offset, taken);
+      if (index >= first_chunk_ && chunks_[index].longest_run >= pages &&
           best_fit(chunks_[index], pages, align_pages).found) {
         fits = true;
       }
@@ -224,6 +224,12 @@ std::uint32_t PageHeap::run_pages(std::uint32_t first_page) {
   return run_length(chunk, offset);
 }
 
+bool PageHeap::absent(std::uint32_t page) {
+  Guard guard(lock_);
+  const Chunk& chunk = chunks_[page / kPagesPerChunk];
+  return !chunk.initialised || chunk.absent.test(page % kPagesPerChunk);
+}
+
 void PageHeap::unlink(std::uint32_t chunk_index) {
   Chunk& chunk = chunks_[chunk_index];
   if (chunk.bin == kNoBin) return;
@@ -306,7 +312,10 @@ void PageHeap::recover_after_fork() {
   first_chunk_ = chunk_count_;
   nonempty_bins_ = 0;
   for (std::uint32_t& bin : bins_) bin = 0;
-  used_pages_ = free_pages_ = dirty_pages_ = low_water_pages_ = 0;
+  for (std::uint32_t c = 0; c < chunk_count_; ++c) chunks_[c].bin = kNoBin;
+  used_pages_ = 0;
+  dirty_pages_ = 0;
+  free_pages_ = low_water_pages_ = 0;
 }
 
 PageHeapStats PageHeap::stats() {

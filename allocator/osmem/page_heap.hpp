@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "allocator/osmem/config.hpp"
+#include "allocator/osmem/figure.hpp"
 #include "allocator/osmem/lock.hpp"
 #include "allocator/osmem/run_bits.hpp"
 
@@ -89,6 +90,9 @@ class PageHeap {
   // Length of the run that starts at `first_page`; 0 if none does.
   std::uint32_t run_pages(std::uint32_t first_page);
 
+  // Whether the page is not part of the heap: other code took this part of the range.
+  bool absent(std::uint32_t page);
+
   // Gives dirty pages back until at most `keep_pages` of them are left; returns how many went. Ranges shorter than
   // `min_range_pages` are left alone.
   std::size_t purge(std::size_t keep_pages, std::uint32_t min_range_pages);
@@ -153,9 +157,9 @@ class PageHeap {
   std::uint32_t first_chunk_ = 0;        // chunks below were given up by a fork
   std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
   std::uint32_t bins_[kBins] = {};       // index of the first chunk + 1; 0: empty
-  std::size_t used_pages_ = 0;
+  Figure<std::size_t> used_pages_;
   std::size_t free_pages_ = 0;
-  std::size_t dirty_pages_ = 0;
+  Figure<std::size_t> dirty_pages_;
   std::size_t low_water_pages_ = 0;
   std::size_t peak_used_pages_ = 0;
 };

@@ -138,6 +138,10 @@ std::size_t kept_pages() {
 }
 
 constinit std::atomic<std::uint64_t> g_next_purge_ms{0};
+constinit std::atomic<bool> g_purge_pending{false};
+
+// A thread whose looks at the clock are this far apart calls now and then only: a step or more of the coarse clock.
+constexpr std::uint64_t kTrickleMs = 4;
 
 // Once a purge delay: what was free all the time since the last look goes back, beyond the pages that may stay.
 void purge_unwanted(std::uint64_t now) {
@@ -160,17 +164,26 @@ void purge_unwanted(std::uint64_t now) {
 
 }  // namespace
 
+bool purge_pending() { return g_purge_pending.load(std::memory_order_relaxed); }  // relaxed: a hint
+
 void maintain() {
   const int saved_errno = errno;
   const std::uint64_t now = os::now_ms();
   Heap* heap = t_cache.heap;
-  if (heap != nullptr && now - heap->last_tick_ms >= g_options.purge_delay_ms / 4) {
-    heap->last_tick_ms = now;
-    heap->collect_remote();
-    heap->release_empty();
-    if (t_cache.remote != nullptr) t_cache.remote->flush();
+  if (heap != nullptr) {
+    heap->trickles = now - heap->last_seen_ms >= kTrickleMs;
+    heap->last_seen_ms = now;
+    if (now - heap->last_tick_ms >= g_options.purge_delay_ms / 4) {
+      heap->last_tick_ms = now;
+      // While memory is to go back, the lists of a thread that hardly allocates hold slabs for nothing.
+      if (heap->trickles && purge_pending()) give_back_thread_lists();
+      heap->collect_remote();
+      heap->release_empty();
+      if (t_cache.remote != nullptr) t_cache.remote->flush();
+    }
   }
   purge_unwanted(now);
+  g_purge_pending.store(g_page_heap.dirty_pages() > kept_pages(), std::memory_order_relaxed);  // relaxed: a hint
   errno = saved_errno;
 }
 

@@ -17,4 +17,7 @@ void give_back_thread_lists();
 // and then from slow paths. Keeps errno.
 void maintain();
 
+// Whether more memory is free than may stay: then maintain() wants to be called often.
+bool purge_pending();
+
 }  // namespace osmem

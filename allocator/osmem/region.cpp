@@ -113,13 +113,22 @@ PageRange grow_heap(std::uint32_t min_pages) {
   return g_back_end == HeapBackEnd::kRegion ? grow_region(min_pages) : grow_break(min_pages);
 }
 
+// The books of a chunk without a slab: they read as zero, as a slice without a slab has them.
+void purge_slab_books(std::uint32_t chunk) {
+  Slab* first = &g_region.slabs[std::size_t{chunk} * kSlicesPerChunk];
+  constexpr std::size_t kBytes = kSlicesPerChunk * sizeof(Slab);
+  if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
+}
+
 // Only whole system pages can go back; a range that has none stays dirty.
 bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
   const std::size_t bytes = std::size_t{pages} << kPageShift;
   void* start = g_region.page_start(first_page);
   const std::size_t mask = os::page_bytes() - 1;
   if (((reinterpret_cast<std::uintptr_t>(start) | bytes) & mask) != 0) return false;
-  return os::purge(start, bytes);
+  if (!os::purge(start, bytes)) return false;
+  if (pages == kPagesPerChunk) purge_slab_books(first_page / kPagesPerChunk);
+  return true;
 }
 
 constexpr PageSource kSource = {grow_heap, purge_pages};
@@ -234,7 +243,7 @@ void* allocate_metadata(std::size_t bytes) {
 
 std::size_t metadata_bytes() {
   Guard guard(g_metadata_lock);
-  return g_metadata_total_bytes + g_region.metadata_bytes;
+  return g_metadata_total_bytes;
 }
 
 void recover_metadata_after_fork() {

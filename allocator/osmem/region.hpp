@@ -78,7 +78,7 @@ bool start_region(HeapBackEnd back_end);
 // Zeroed memory for osmem's own records, never given back; null on failure. Thread-safe, O(1).
 void* allocate_metadata(std::size_t bytes);
 
-// Bytes taken for osmem's own records so far, tables included.
+// Bytes of allocate_metadata() so far; the tables are counted in Region::metadata_bytes.
 std::size_t metadata_bytes();
 
 // After fork, in the child.

@@ -85,8 +85,13 @@ void take_snapshot(Snapshot& shot) {
   t.active_bytes = shot.pages.used_pages << kPageShift;
   t.dirty_bytes = shot.pages.dirty_pages << kPageShift;
   t.metadata_bytes = metadata_bytes();
-  t.committed_bytes = g_region.committed_bytes + t.metadata_bytes;
-  t.reserved_bytes = g_region.reserved_bytes;
+  {
+    Guard guard(g_page_heap.lock());  // the region grows under it
+    t.committed_bytes = g_region.committed_bytes;
+    t.reserved_bytes = g_region.reserved_bytes;
+    t.metadata_bytes += g_region.metadata_bytes;
+  }
+  t.committed_bytes += t.metadata_bytes;
   t.mapped_bytes = shot.large.mapped_bytes + shot.large.cached_bytes;
   t.remote_pending_bytes = remote;
   t.thread_count = active_heap_count();

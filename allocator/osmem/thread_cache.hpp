@@ -22,6 +22,7 @@ struct alignas(kCacheLineBytes) Bin {
   Block* freed;             // blocks this thread freed, last in first out
   std::int32_t budget;      // frees left until the slow path looks
   std::int32_t limit;       // length that `freed` may reach; 0: each free goes straight to its slab
+  std::int32_t kept_limit;  // what `limit` is while the thread also allocates
   Block* head;              // as ThreadCache::heads, for the classes that have none there
   std::uint32_t partial;    // slabs with free blocks: slice + 1 of the first, 0 for none
   std::uint32_t full;       // parked slabs, likewise

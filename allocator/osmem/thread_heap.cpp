@@ -8,12 +8,18 @@
 namespace osmem {
 namespace {
 
-// Blocks that a thread keeps of a class: limits on their bytes and on their number.
+// Freed blocks that a thread keeps of a class: limits on their bytes and on their number, to begin with, and for a
+// thread that has been seen to allocate again what it gave back.
 constexpr std::uint32_t kFreedBytes = 8192;
 constexpr std::uint32_t kMaxFreed = 64;
 constexpr std::uint32_t kMinFreed = 2;
+constexpr std::uint32_t kMostFreedBytes = 32768;
+constexpr std::uint32_t kMostFreed = 1024;
 constexpr std::uint32_t kBatchBytes = 4096;
 constexpr std::uint32_t kMaxBatch = 64;
+
+// A slab's free list of up to this many times the number wanted is taken whole.
+constexpr std::uint32_t kWholeList = 4;
 
 // Carving touches fresh memory, so a step is at most a page, or one block.
 constexpr std::uint32_t kCarveBytes = 4096;
@@ -41,11 +47,16 @@ std::int32_t freed_limit(std::uint32_t size_class) {
   return static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
 }
 
+std::int32_t most_freed_limit(std::uint32_t size_class) {
+  return static_cast<std::int32_t>(std::clamp(kMostFreedBytes / kClassBytes[size_class], kMinFreed, kMostFreed));
+}
+
 void Heap::initialise() {
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     Bin& bin = bins[c];
     bin.size_class = static_cast<std::uint8_t>(c);
-    bin.limit = freed_limit(c);
+    bin.kept_limit = freed_limit(c);
+    bin.limit = bin.kept_limit;
     bin.budget = bin.limit;
     bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 1U, kMaxBatch));
   }
@@ -82,6 +93,15 @@ bool Heap::take_free(Bin& bin, std::uint32_t want, BlockChain& chain) {
   Block* first = slab->free;
   Block* last = first;
   std::uint32_t taken = 1;
+  if (want > 1 && chain.head == nullptr && slab->free_count >= want && slab->free_count <= kWholeList * want) {
+    // Enough, and not too much: the list goes as it is, without a walk to its end.
+    chain.head = first;
+    chain.count = slab->free_count;
+    slab->free = nullptr;
+    slab->free_count = 0;
+    exhausted(bin, slab);
+    return true;
+  }
   if (slab->free_count <= want) {
     taken = slab->free_count;
     // The tail is needed only to append to a chain that has blocks already, or to be appended to.
@@ -207,7 +227,8 @@ bool Heap::add_slab(Bin& bin) {
 
 bool Heap::take_empty_slab(Bin& bin) {
   if (empty_count == 0) return false;
-  const std::uint32_t slice = empty_slabs[--empty_count];
+  empty_count = empty_count - 1;
+  const std::uint32_t slice = empty_slabs[empty_count];
   start_slab(bin, slice, g_region.slabs[slice].touched_pages);
   return true;
 }
@@ -258,7 +279,8 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
   const auto carved_pages = static_cast<std::uint16_t>((carved_bytes + kPageBytes - 1) >> kPageShift);
   if (carved_pages > slab->touched_pages) slab->touched_pages = carved_pages;
   if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
-    empty_slabs[empty_count++] = slice;
+    empty_slabs[empty_count] = slice;
+    empty_count = empty_count + 1;
     return;
   }
   g_page_heap.free(slice * kPagesPerSlice, slab->touched_pages);
@@ -266,7 +288,8 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
 
 void Heap::release_empty() {
   while (empty_count != 0) {
-    const std::uint32_t slice = empty_slabs[--empty_count];
+    empty_count = empty_count - 1;
+    const std::uint32_t slice = empty_slabs[empty_count];
     g_page_heap.free(slice * kPagesPerSlice, g_region.slabs[slice].touched_pages);
   }
 }
@@ -276,6 +299,11 @@ void Heap::give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count) 
   tail->next = slab->free;
   slab->free = head;
   slab->free_count += count;
+  received(bin, slab);
+}
+
+// The slab's free list has grown: its place may have changed.
+void Heap::received(Bin& bin, Slab* slab) {
   if (slab->free_count == slab->carved_count) {
     // A notified slab is still expected by the notify stack; drain_notified() releases it.
     if (slab->list != SlabList::kFull || slab->remote.unpark()) release_slab(bin, slab);
@@ -295,8 +323,10 @@ void Heap::give_back_list(Block* list) {
     Block* tail = list;
     std::uint32_t count = 1;
     Block* next = tail->next;
-    // Blocks freed one after the other often lie in the same slab.
-    while (next != nullptr && slab_of_slice(g_region.slice_of(next)) == slab) {
+    const std::uintptr_t start = g_region.slice_start(g_region.index_of(slab));
+    const std::size_t bytes = slab_slices(slab->size_class) * kSliceBytes;
+    // Blocks freed one after the other often lie in the same slab. Null does not: it is below any slab.
+    while (reinterpret_cast<std::uintptr_t>(next) - start < bytes) {
       tail = next;
       next = next->next;
       ++count;

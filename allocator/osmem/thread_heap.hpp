@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/osmem/figure.hpp"
 #include "allocator/osmem/region.hpp"
 #include "allocator/osmem/remote_free.hpp"
 #include "allocator/osmem/slab.hpp"
@@ -44,9 +45,11 @@ struct Heap {
   // Owner thread:
   std::uintptr_t owner;            // thread pointer; 0 without a thread
   std::uint32_t refills;           // slow-path entries until the next look at the clock
-  std::uint32_t empty_count;
+  Figure<std::uint32_t> empty_count;
   std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
-  std::uint64_t last_tick_ms;
+  std::uint64_t last_tick_ms;      // when its slabs were last looked through
+  std::uint64_t last_seen_ms;      // when its thread last looked at the clock
+  bool trickles;                   // the thread calls now and then only
   Heap* next_pooled;               // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there
   // Any thread:
@@ -63,7 +66,16 @@ struct Heap {
   // Takes back `count` blocks of one slab of this heap.
   void give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count);
 
-  // Sends the blocks of a list of this class back to their slabs.
+  // The same for one block; the way of every free while a thread takes its data down.
+  void give_back_one(Slab* slab, Block* block) {
+    block->next = slab->free;
+    slab->free = block;
+    if (++slab->free_count == slab->carved_count || slab->list != SlabList::kPartial) {
+      received(bins[slab->size_class], slab);
+    }
+  }
+
+  // Sends the blocks of a list back to their slabs.
   void give_back_list(Block* list);
 
   // Slabs that other threads gave blocks back to while they were parked.
@@ -97,6 +109,7 @@ struct Heap {
   void start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages);
   void release_slab(Bin& bin, Slab* slab);
   void exhausted(Bin& bin, Slab* slab);
+  void received(Bin& bin, Slab* slab);
   void link(Bin& bin, Slab* slab, SlabList list);
   void unlink(Bin& bin, Slab* slab);
   void prefer_fullest(Bin& bin);
@@ -106,6 +119,8 @@ struct Heap {
 
 // How many freed blocks of a class a thread keeps while it also allocates.
 std::int32_t freed_limit(std::uint32_t size_class);
+// And where it turned out to need more.
+std::int32_t most_freed_limit(std::uint32_t size_class);
 
 inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
 inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }
