@@ -3,6 +3,10 @@ osmem_add_test(trace_format_test SOURCES trace_format_test.cpp LIBRARIES trace_f
 osmem_add_test(trace_hostile_test SOURCES trace_hostile_test.cpp LIBRARIES trace_format LABELS trace TIMEOUT 300)
 osmem_add_test(trace_replay_test SOURCES trace_replay_test.cpp LIBRARIES workloads_trace workloads_core LABELS trace)
 
+if(OSMEM_SANITIZER)
+  return() # below, allocators are preloaded; a sanitizer is one itself
+endif()
+
 # What only whole programs show: recorded, replayed, and seen by a witness of their calls.
 add_executable(trace_subject trace_subject.cpp)
 target_link_libraries(trace_subject PRIVATE osmem_flags)
@@ -13,11 +17,9 @@ add_executable(trace_replay_host trace_replay_host.cpp)
 target_link_libraries(trace_replay_host PRIVATE workloads_trace workloads_core)
 set_target_properties(trace_subject trace_call_log trace_replay_host PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-if(NOT OSMEM_SANITIZER) # which are allocators themselves
-  add_test(NAME trace_record
-           COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_record_test.py
-                   --bench $<TARGET_FILE:bench> --recorder $<TARGET_FILE:osmem-recorder>
-                   --subject $<TARGET_FILE:trace_subject> --call-log $<TARGET_FILE:trace_call_log>
-                   --replay-host $<TARGET_FILE:trace_replay_host> --source ${PROJECT_SOURCE_DIR})
-  set_tests_properties(trace_record PROPERTIES LABELS trace TIMEOUT 300)
-endif()
+add_test(NAME trace_record
+         COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_record_test.py
+                 --bench $<TARGET_FILE:bench> --recorder $<TARGET_FILE:osmem-recorder>
+                 --subject $<TARGET_FILE:trace_subject> --call-log $<TARGET_FILE:trace_call_log>
+                 --replay-host $<TARGET_FILE:trace_replay_host> --source ${PROJECT_SOURCE_DIR})
+set_tests_properties(trace_record PROPERTIES LABELS trace TIMEOUT 300)
