@@ -1,0 +1,185 @@
+// Proves that memory comes back after a peak: resident memory above what the process had before is at most the live bytes
+// + 5 % + 2 MiB right after os_trim(0). Shapes: sawtooth drained at random and in order, a shift of sizes, runs and mappings,
+// threads that exited before or after their blocks were freed. Live bytes are usable bytes.
+// Does not prove anything about the way there: how high the peak is, or what giving back costs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "allocator/osmem/osmem.h"
+
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+constexpr std::size_t kBurstBytes = 256 * kMiB;
+constexpr std::size_t kSlackBytes = 2 * kMiB;
+
+std::size_t resident_bytes() {
+  // Exact, unlike statm, whose counters the kernel brings together only now and then.
+  std::ifstream rollup("/proc/self/smaps_rollup");
+  std::string word;
+  std::size_t kib = 0;
+  while (rollup >> word && word != "Rss:") continue;
+  rollup >> kib;
+  return kib << 10;
+}
+
+struct SizeRange {
+  std::size_t least;
+  std::size_t most;
+};
+constexpr SizeRange kSmall{16, 2048};
+constexpr SizeRange kRuns{8192, 100000};
+constexpr SizeRange kMappings{200000, std::size_t{8} << 20};
+
+// Blocks kept in memory of the C library that is resident from the start, so that only osmem's own pages come and go.
+class Blocks {
+ public:
+  Blocks() : blocks_(kRoom, this) { blocks_.clear(); }
+
+  // Small sizes are as likely as large ones by their logarithm, as in real programs.
+  void fill(std::size_t bytes, SizeRange sizes, std::mt19937_64& random) {
+    std::uniform_real_distribution<double> log_size(std::log2(sizes.least), std::log2(sizes.most));
+    for (std::size_t got = 0; got < bytes;) {
+      const auto size = static_cast<std::size_t>(std::exp2(log_size(random)));
+      void* block = os_malloc(size);
+      ASSERT_NE(block, nullptr);
+      std::memset(block, 1, size);
+      blocks_.push_back(block);
+      got += os_usable_size(block);
+    }
+    ASSERT_LE(blocks_.size(), blocks_.capacity());
+  }
+  void shuffle(std::mt19937_64& random) { std::shuffle(blocks_.begin(), blocks_.end(), random); }
+
+  // Frees from the front, the oldest first, until `keep_bytes` are left.
+  void drain(std::size_t keep_bytes = 0) {
+    std::size_t live = live_bytes();
+    auto end = blocks_.begin();
+    for (; end != blocks_.end() && live > keep_bytes; ++end) {
+      live -= os_usable_size(*end);
+      os_free(*end);
+    }
+    blocks_.erase(blocks_.begin(), end);
+  }
+  [[nodiscard]] std::size_t live_bytes() const {
+    std::size_t bytes = 0;
+    for (const void* block : blocks_) bytes += os_usable_size(block);
+    return bytes;
+  }
+
+ private:
+  static constexpr std::size_t kRoom = 2'000'000;
+  std::vector<void*> blocks_;
+};
+
+class MemoryBack : public testing::Test {
+ protected:
+  void SetUp() override {
+    os_free(os_malloc(1));
+    before_bytes_ = resident_bytes();
+  }
+  void TearDown() override {
+    for (Blocks& blocks : blocks_) blocks.drain();
+  }
+
+  void sawtooth_drained_at_random(SizeRange sizes, int teeth) {
+    for (int tooth = 0; tooth < teeth; ++tooth) {
+      blocks_[0].fill(kBurstBytes, sizes, random_);
+      blocks_[0].shuffle(random_);
+      blocks_[0].drain();
+    }
+  }
+  // Runs `work(blocks, random)` in threads of its own, and waits for their exits.
+  template <typename Work>
+  void in_threads(Work work) {
+    std::vector<std::thread> threads;
+    for (Blocks& blocks : blocks_) {
+      threads.emplace_back([&blocks, work, seed = threads.size()] {
+        std::mt19937_64 random(seed);
+        work(blocks, random);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void expect_trimmed() const {
+    os_trim(0);
+    const std::size_t now = resident_bytes();
+    const std::size_t grown = now > before_bytes_ ? now - before_bytes_ : 0;
+    std::size_t live = 0;
+    for (const Blocks& blocks : blocks_) live += blocks.live_bytes();
+    struct os_stats stats = {};
+    ASSERT_TRUE(os_stats(&stats));
+    std::printf("live %zu KiB, resident %zu KiB more than before; active %zu, dirty %zu, metadata %zu KiB\n", live >> 10,
+                grown >> 10, stats.active_bytes >> 10, stats.dirty_bytes >> 10, stats.metadata_bytes >> 10);
+    EXPECT_LE(grown, live + live / 20 + kSlackBytes);
+  }
+
+  std::mt19937_64 random_{20240611};
+  std::array<Blocks, 4> blocks_;
+  std::size_t before_bytes_ = 0;
+};
+
+TEST_F(MemoryBack, AfterASawtoothDrainedAtRandom) {
+  sawtooth_drained_at_random(kSmall, 3);
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterASawtoothDrainedInOrder) {
+  for (int tooth = 0; tooth < 3; ++tooth) {
+    blocks_[0].fill(kBurstBytes, kSmall, random_);
+    blocks_[0].drain();
+  }
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterTheOldestThreeQuartersWent) {
+  blocks_[0].fill(kBurstBytes, kSmall, random_);
+  blocks_[0].drain(kBurstBytes / 4);
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterAShiftToSmallerSizes) {
+  sawtooth_drained_at_random(SizeRange{2049, 16384}, 1);
+  blocks_[0].fill(kBurstBytes / 4, SizeRange{16, 64}, random_);
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterRunsOfPages) {
+  sawtooth_drained_at_random(kRuns, 3);
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterMappings) {
+  sawtooth_drained_at_random(kMappings, 3);
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterThreadsThatDrainedAndExited) {
+  in_threads([](Blocks& blocks, std::mt19937_64& random) {
+    blocks.fill(kBurstBytes / 4, kSmall, random);
+    blocks.shuffle(random);
+    blocks.drain();
+  });
+  expect_trimmed();
+}
+
+TEST_F(MemoryBack, AfterThreadsThatExitedBeforeTheDrain) {
+  in_threads([](Blocks& blocks, std::mt19937_64& random) { blocks.fill(kBurstBytes / 4, kSmall, random); });
+  for (Blocks& blocks : blocks_) {
+    blocks.shuffle(random_);
+    blocks.drain();
+  }
+  expect_trimmed();
+}
+
+}  // namespace
