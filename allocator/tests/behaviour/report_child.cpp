@@ -1,5 +1,5 @@
 // Allocates known blocks and reports what it knows of them, for report_test.py to compare with what osmem says. One case a
-// run, as osmem is whole only once a process: leaks, figures, dump, stats, nothing.
+// run, as osmem is whole only once a process: leaks, figures, again, dump, stats, nothing.
 #include <unistd.h>
 
 #include <cinttypes>
@@ -65,6 +65,16 @@ void figures() {
   print_stats("trimmed");
 }
 
+// A block of a size that was freed as a mapping before: the heap serves it, unless the threshold is pinned.
+void again() {
+  constexpr std::size_t kBytes = kMiB + kMiB / 2;
+  os_free(os_malloc(kBytes));
+  os_trim(0);
+  void* block = os_malloc(kBytes);
+  print_stats("again");
+  os_free(block);
+}
+
 // Leaves known blocks to the statistics at exit and to the dump.
 void dump(int fd) {
   static void* blocks[5000];
@@ -94,12 +104,14 @@ int main(int count, char** arguments) {
     leak();
   } else if (name == "figures") {
     figures();
+  } else if (name == "again") {
+    again();
   } else if (name == "dump") {
     dump(STDERR_FILENO);
   } else if (name == "stats") {
     dump(-1);
   } else if (name != "nothing") {
-    std::fputs("usage: osmem-report-child leaks|figures|dump|stats|nothing\n", stderr);
+    std::fputs("usage: osmem-report-child leaks|figures|again|dump|stats|nothing\n", stderr);
     return 2;
   }
   return 0;

@@ -41,6 +41,10 @@ def run_python(code: str) -> str:
                           check=True).stdout
 
 
+def mapped_bytes(output: str, when: str) -> int:
+    return next(json.loads(line.removeprefix(when))["mapped"] for line in output.splitlines() if line.startswith(f"{when} "))
+
+
 class Figures(unittest.TestCase):
     def setUp(self) -> None:
         lines = run("figures").stdout.splitlines()
@@ -202,11 +206,14 @@ class Options(unittest.TestCase):
                 self.assertEqual(run("nothing", OSMEM_MMAP_THRESHOLD=value).stderr.count("OSMEM_MMAP_THRESHOLD"), 1)
 
     def test_the_mapping_threshold_pins(self) -> None:
-        """Blocks below the pinned threshold are runs, those from it on are mappings, also after mappings were freed."""
         low = run("figures", OSMEM_MMAP_THRESHOLD="65536").stdout
         high = run("figures", OSMEM_MMAP_THRESHOLD=str(1 << 20)).stdout
-        self.assertGreaterEqual(json.loads(re.search(r"(?m)^run (.*)$", low)[1])["mapped"], 100000)
-        self.assertEqual(json.loads(re.search(r"(?m)^run (.*)$", high)[1])["mapped"], 0)
+        self.assertGreaterEqual(mapped_bytes(low, "run"), 100000)
+        self.assertEqual(mapped_bytes(high, "run"), 0)
+
+    def test_freeing_a_mapping_raises_the_threshold_unless_it_is_pinned(self) -> None:
+        self.assertEqual(mapped_bytes(run("again").stdout, "again"), 0)
+        self.assertEqual(mapped_bytes(run("again", OSMEM_MMAP_THRESHOLD=str(1 << 17)).stdout, "again"), 3 << 19)
 
     def test_a_program_with_raised_rights_ignores_them(self) -> None:
         if os.geteuid() != 0 or shutil.which("setpriv") is None:
