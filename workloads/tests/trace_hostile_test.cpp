@@ -221,22 +221,55 @@ std::vector<std::size_t> block_offsets(const Bytes& file) {
   return offsets;
 }
 
-// A mutation that keeps the frames and checks right, so that it reaches the parser behind them.
-Bytes mutate_content(const Bytes& whole, const std::vector<std::size_t>& offsets,
-                     std::mt19937_64& random) {
-  const std::size_t at = offsets[random() % offsets.size()];
-  BlockHeader header;
-  std::memcpy(&header, whole.data() + at, sizeof header);
-  Bytes raw(header.raw_bytes);
-  ZSTD_decompress(raw.data(), raw.size(), whole.data() + at + sizeof header, header.packed_bytes);
-  for (std::uint64_t n = 1 + random() % 3; n > 0 && !raw.empty(); --n) {
-    raw[random() % raw.size()] = static_cast<std::uint8_t>(random());
+// A zstd frame that stores its content as it is: a frame header with a four-byte content size, and one raw block.
+Bytes store(const Bytes& raw) {
+  Bytes frame = {0x28, 0xb5, 0x2f, 0xfd, 0xa0};
+  const auto size = static_cast<std::uint32_t>(raw.size());
+  for (int i = 0; i < 4; ++i) {
+    frame.push_back(static_cast<std::uint8_t>(size >> (8 * i)));
   }
-  Bytes file(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(at));
-  append_block(file, header.type, raw, header.event_count + (random() % 8 == 0 ? 1 : 0));
-  file.insert(file.end(),
-              whole.begin() + static_cast<std::ptrdiff_t>(at + sizeof header + header.packed_bytes),
-              whole.end());
+  const std::uint32_t block = size << 3 | 1;  // the last one, of type 0
+  for (int i = 0; i < 3; ++i) {
+    frame.push_back(static_cast<std::uint8_t>(block >> (8 * i)));
+  }
+  frame.insert(frame.end(), raw.begin(), raw.end());
+  return frame;
+}
+
+struct Block {
+  BlockHeader header;
+  Bytes raw;
+};
+
+std::vector<Block> blocks_of(const Bytes& file) {
+  std::vector<Block> blocks;
+  for (const std::size_t at : block_offsets(file)) {
+    Block& block = blocks.emplace_back();
+    std::memcpy(&block.header, file.data() + at, sizeof block.header);
+    block.raw.resize(block.header.raw_bytes);
+    ZSTD_decompress(block.raw.data(), block.raw.size(), file.data() + at + sizeof block.header,
+                    block.header.packed_bytes);
+  }
+  return blocks;
+}
+
+// A mutation that keeps the frames and checks right, so that it reaches the parser behind them.
+Bytes mutate_content(const Bytes& whole, std::vector<Block> blocks, std::mt19937_64& random) {
+  Block& victim = blocks[random() % blocks.size()];
+  for (std::uint64_t n = 1 + random() % 3; n > 0 && !victim.raw.empty(); --n) {
+    victim.raw[random() % victim.raw.size()] = static_cast<std::uint8_t>(random());
+  }
+  victim.header.event_count += random() % 8 == 0 ? 1 : 0;
+  Bytes file(whole.begin(), whole.begin() + 32);
+  for (Block& block : blocks) {
+    const Bytes frame = store(block.raw);
+    block.header.packed_bytes = static_cast<std::uint32_t>(frame.size());
+    block.header.check = trace::block_check(block.header);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&block.header);
+    file.insert(file.end(), bytes, bytes + sizeof block.header);
+    file.insert(file.end(), frame.begin(), frame.end());
+  }
+  file.insert(file.end(), whole.end() - static_cast<std::ptrdiff_t>(sizeof(trace::Footer)), whole.end());
   return file;
 }
 
@@ -257,15 +290,15 @@ TEST(HostileTrace, SurvivesAMillionMutations) {
   const std::uint64_t seed = 20240607;
   RecordProperty("seed", std::to_string(seed));
   const trace_tests::TemporaryDirectory directory;
-  trace_tests::write_random(directory / "a.trace", {5, 40, 3, 16});
+  trace_tests::write_random(directory / "a.trace", {5, 40, 3, 24});
   const Bytes whole = trace_tests::read_bytes(directory / "a.trace");
-  const std::vector<std::size_t> offsets = block_offsets(whole);
+  const std::vector<Block> blocks = blocks_of(whole);
   std::mt19937_64 random(seed);
+  ASSERT_GE(blocks.size(), 4u);
   long refused = 0;
   for (long i = 0; i < runs; ++i) {
-    refused +=
-        !read_all(i % 2 == 0 ? mutate_content(whole, offsets, random) : mutate_bytes(whole, random))
-             .empty();
+    const Bytes file = i % 2 == 0 ? mutate_content(whole, blocks, random) : mutate_bytes(whole, random);
+    refused += !read_all(file).empty();
   }
   EXPECT_GT(refused, runs / 2);
   EXPECT_LE(refused, runs);

@@ -7,6 +7,19 @@
 #include <utility>
 
 namespace trace {
+namespace {
+
+// One for each thread: making one costs more than a small block.
+ZSTD_DCtx* decompressor() {
+  struct Free {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+  thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
+  return context.get();
+}
+
+}  // namespace
+
 
 Reader::Reader(const std::filesystem::path& path) : Reader(open_file(path), path.string()) {}
 
@@ -115,7 +128,7 @@ void Reader::read_body(const BlockHeader& header, std::vector<std::uint8_t>& raw
     fail("its packed and unpacked sizes disagree");
   }
   raw.resize(header.raw_bytes);
-  const std::size_t bytes = ZSTD_decompress(raw.data(), raw.size(), packed_.data(), packed_.size());
+  const std::size_t bytes = ZSTD_decompressDCtx(decompressor(), raw.data(), raw.size(), packed_.data(), packed_.size());
   if (ZSTD_isError(bytes) != 0 || bytes != raw.size()) {
     fail(std::string("damaged: ") +
          (ZSTD_isError(bytes) != 0 ? ZSTD_getErrorName(bytes) : "short"));
