@@ -108,7 +108,7 @@ POSTSCRIPT = """%!PS
 def redis(folder: Path, _: Path) -> list[str]:
     serve = "redis-server --port 0 --unixsocket redis.sock --save '' --appendonly no > redis.log & "
     ready = "for i in $(seq 200); do test -S redis.sock && break; sleep 0.05; done; "
-    load = "LD_PRELOAD= redis-benchmark -s redis.sock -n 20000 -r 5000 -c 20 -d 100 -q -t set,get,incr,lpush,lpop,sadd,hset,zadd,mset > load.log; "
+    load = "LD_PRELOAD= redis-benchmark -s redis.sock -n 5000 -r 2000 -c 20 -d 100 -q -t set,get,incr,lpush,lpop,sadd,hset,zadd,mset > load.log; "
     return ["sh", "-c", serve + ready + load + "LD_PRELOAD= redis-cli -s redis.sock shutdown nosave; wait"]
 
 
@@ -173,6 +173,7 @@ def json_tool(folder: Path, build: Path) -> list[str]:
 
 def rocksdb(folder: Path, build: Path) -> list[str]:
     (folder / "run.sh").write_text(f'exec "{build}/libexec/bench-worker" mode=measure workload=rocksdb iterations=1 threads=1 seed=7 '
+                                   f'library="{build}/lib/libosmem-recorder.so" '
                                    f'result=out.json module-folder="{build}/lib/workloads"\n')
     return ["sh", "run.sh"]
 
@@ -189,7 +190,7 @@ def z3(folder: Path, _: Path) -> list[str]:
 
 
 JOBS: dict[str, tuple[str, Job, str]] = {
-    "redis": ("redis-server", redis, "redis-server under redis-benchmark: 20,000 of each of nine commands, 20 clients"),
+    "redis": ("redis-server", redis, "redis-server under redis-benchmark: 5,000 of each of nine commands, 20 clients"),
     "python3": ("python3", python3, "python3 with PYTHONMALLOC=malloc: dicts, json, re"),
     "cc1plus": ("g++", cc1plus, "g++ -O2 on a short C++ file with <map>, <string>, <algorithm>"),
     "sqlite3": ("sqlite3", sqlite3, "sqlite3 in memory: insert, index, group, join, update, JSON"),

@@ -26,7 +26,7 @@ std::string describe(const trace::RecordedTrace& recorded) {
   std::string out = fmt::format(
       "{}: {} (process {}), {} events in {} thread{}, {} live at the peak; {}, {:.2f} bytes an "
       "event\n",
-      recorded.path.string(), std::filesystem::path(recorded.log.executable).filename().string(),
+      recorded.path.string(), recorded.log.program,
       recorded.log.pid, totals.events, totals.threads, totals.threads == 1 ? "" : "s",
       trace::human_bytes(static_cast<double>(totals.peak_live_bytes)), trace::human_bytes(bytes),
       bytes / static_cast<double>(std::max<std::uint64_t>(totals.events, 1)));

@@ -318,9 +318,7 @@ RawLog describe(const std::filesystem::path& path) {
       static_cast<std::uint32_t>(std::strtoul(name.c_str() + name.find('-') + 1, nullptr, 10));
   log.pid = view.header().pid;
   log.parent_pid = view.header().parent_pid;
-  log.executable.assign(
-      view.header().executable,
-      std::min<std::size_t>(view.header().executable_bytes, sizeof view.header().executable));
+  log.program.assign(view.header().program, std::min<std::size_t>(view.header().program_bytes, sizeof view.header().program));
   for (auto& [number, cursor] : view.threads()) {
     for (bool more = cursor.begin(); more; more = cursor.advance()) {
       ++log.calls;
@@ -354,7 +352,7 @@ Converted convert_raw_log(const RawLog& log, const std::filesystem::path& out,
                           const ConvertOptions& options) {
   Writer::Options writer_options;
   writer_options.info =
-      "program=" + std::filesystem::path(log.executable).filename().string() + "\n" + options.info;
+      "program=" + log.program + "\n" + options.info;
   writer_options.created_s = options.created_s;
   writer_options.max_bytes = options.max_bytes;
   writer_options.level = options.level;

@@ -93,8 +93,8 @@ struct LogHeader {
   std::uint64_t start_ns;              // CLOCK_MONOTONIC of start_clock
   std::atomic<std::uint64_t> units;    // taken in this file
   std::atomic<std::uint32_t> threads;  // numbers given out
-  std::uint32_t executable_bytes;
-  char executable[1024];  // path, not terminated
+  std::uint32_t program_bytes;
+  char program[64];                   // the process's name when the log was opened, not terminated
 };
 static_assert(sizeof(LogHeader) <= kLogHeaderBytes);
 

@@ -134,8 +134,12 @@ void fill_header(LogHeader* header) {
   header->parent_pid = static_cast<std::uint32_t>(getppid());
   header->start_clock = read_clock();
   header->start_ns = monotonic_ns();
-  const ssize_t bytes = readlink("/proc/self/exe", header->executable, sizeof header->executable);
-  header->executable_bytes = bytes > 0 ? static_cast<std::uint32_t>(bytes) : 0;
+  const int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+  const ssize_t bytes = fd < 0 ? 0 : read(fd, header->program, sizeof header->program);
+  header->program_bytes = bytes > 0 ? static_cast<std::uint32_t>(bytes - 1) : 0;  // it ends with a newline
+  if (fd >= 0) {
+    close(fd);
+  }
   header->magic = kLogMagic;
 }
 
