@@ -26,8 +26,8 @@ std::string describe(const trace::RecordedTrace& recorded) {
   std::string out = fmt::format(
       "{}: {} (process {}), {} events in {} thread{}, {} live at the peak; {}, {:.2f} bytes an "
       "event\n",
-      recorded.path.string(), recorded.log.program,
-      recorded.log.pid, totals.events, totals.threads, totals.threads == 1 ? "" : "s",
+      recorded.path.string(), recorded.log.program, recorded.log.pid, totals.events, totals.threads,
+      totals.threads == 1 ? "" : "s",
       trace::human_bytes(static_cast<double>(totals.peak_live_bytes)), trace::human_bytes(bytes),
       bytes / static_cast<double>(std::max<std::uint64_t>(totals.events, 1)));
   const auto& converted = recorded.converted;

@@ -221,7 +221,8 @@ std::vector<std::size_t> block_offsets(const Bytes& file) {
   return offsets;
 }
 
-// A zstd frame that stores its content as it is: a frame header with a four-byte content size, and one raw block.
+// A zstd frame that stores its content as it is: a frame header with a four-byte content size, and
+// one raw block.
 Bytes store(const Bytes& raw) {
   Bytes frame = {0x28, 0xb5, 0x2f, 0xfd, 0xa0};
   const auto size = static_cast<std::uint32_t>(raw.size());
@@ -269,7 +270,8 @@ Bytes mutate_content(const Bytes& whole, std::vector<Block> blocks, std::mt19937
     file.insert(file.end(), bytes, bytes + sizeof block.header);
     file.insert(file.end(), frame.begin(), frame.end());
   }
-  file.insert(file.end(), whole.end() - static_cast<std::ptrdiff_t>(sizeof(trace::Footer)), whole.end());
+  file.insert(file.end(), whole.end() - static_cast<std::ptrdiff_t>(sizeof(trace::Footer)),
+              whole.end());
   return file;
 }
 
@@ -297,7 +299,8 @@ TEST(HostileTrace, SurvivesAMillionMutations) {
   ASSERT_GE(blocks.size(), 4u);
   long refused = 0;
   for (long i = 0; i < runs; ++i) {
-    const Bytes file = i % 2 == 0 ? mutate_content(whole, blocks, random) : mutate_bytes(whole, random);
+    const Bytes file =
+        i % 2 == 0 ? mutate_content(whole, blocks, random) : mutate_bytes(whole, random);
     refused += !read_all(file).empty();
   }
   EXPECT_GT(refused, runs / 2);

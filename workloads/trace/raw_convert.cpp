@@ -318,7 +318,8 @@ RawLog describe(const std::filesystem::path& path) {
       static_cast<std::uint32_t>(std::strtoul(name.c_str() + name.find('-') + 1, nullptr, 10));
   log.pid = view.header().pid;
   log.parent_pid = view.header().parent_pid;
-  log.program.assign(view.header().program, std::min<std::size_t>(view.header().program_bytes, sizeof view.header().program));
+  log.program.assign(view.header().program, std::min<std::size_t>(view.header().program_bytes,
+                                                                  sizeof view.header().program));
   for (auto& [number, cursor] : view.threads()) {
     for (bool more = cursor.begin(); more; more = cursor.advance()) {
       ++log.calls;
@@ -351,8 +352,7 @@ std::vector<RawLog> find_raw_logs(const std::filesystem::path& directory) {
 Converted convert_raw_log(const RawLog& log, const std::filesystem::path& out,
                           const ConvertOptions& options) {
   Writer::Options writer_options;
-  writer_options.info =
-      "program=" + log.program + "\n" + options.info;
+  writer_options.info = "program=" + log.program + "\n" + options.info;
   writer_options.created_s = options.created_s;
   writer_options.max_bytes = options.max_bytes;
   writer_options.level = options.level;

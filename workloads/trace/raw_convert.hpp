@@ -18,7 +18,7 @@ struct RawLog {
   std::uint32_t number = 0;  // in order of start
   std::uint32_t pid = 0;
   std::uint32_t parent_pid = 0;
-  std::string program;            // its name
+  std::string program;  // its name
   std::uint64_t calls = 0;
 };
 

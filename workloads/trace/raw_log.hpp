@@ -94,7 +94,7 @@ struct LogHeader {
   std::atomic<std::uint64_t> units;    // taken in this file
   std::atomic<std::uint32_t> threads;  // numbers given out
   std::uint32_t program_bytes;
-  char program[64];                   // the process's name when the log was opened, not terminated
+  char program[64];  // the process's name when the log was opened, not terminated
 };
 static_assert(sizeof(LogHeader) <= kLogHeaderBytes);
 

@@ -20,7 +20,6 @@ ZSTD_DCtx* decompressor() {
 
 }  // namespace
 
-
 Reader::Reader(const std::filesystem::path& path) : Reader(open_file(path), path.string()) {}
 
 Reader::Reader(std::unique_ptr<Source> source, std::string name)
@@ -86,7 +85,7 @@ void Reader::read_index() {
       header.type != BlockType::kIndex || header.check != block_check(header)) {
     return;
   }
-  std::vector<std::uint8_t> raw;
+  SystemVector<std::uint8_t> raw;
   try {
     read_body(header, raw);
     index_ = parse_index(VarintCursor(raw.data(), raw.size()));
@@ -115,7 +114,7 @@ Totals Reader::parse_index(VarintCursor cursor) const {
   return totals;
 }
 
-void Reader::read_body(const BlockHeader& header, std::vector<std::uint8_t>& raw) {
+void Reader::read_body(const BlockHeader& header, SystemVector<std::uint8_t>& raw) {
   if (header.raw_bytes > kMaxRawBytes || header.packed_bytes > ZSTD_compressBound(kMaxRawBytes) ||
       header.event_count > kMaxBlockEvents) {
     fail("larger than a block may be");
@@ -128,7 +127,8 @@ void Reader::read_body(const BlockHeader& header, std::vector<std::uint8_t>& raw
     fail("its packed and unpacked sizes disagree");
   }
   raw.resize(header.raw_bytes);
-  const std::size_t bytes = ZSTD_decompressDCtx(decompressor(), raw.data(), raw.size(), packed_.data(), packed_.size());
+  const std::size_t bytes =
+      ZSTD_decompressDCtx(decompressor(), raw.data(), raw.size(), packed_.data(), packed_.size());
   if (ZSTD_isError(bytes) != 0 || bytes != raw.size()) {
     fail(std::string("damaged: ") +
          (ZSTD_isError(bytes) != 0 ? ZSTD_getErrorName(bytes) : "short"));

@@ -70,7 +70,7 @@ class Reader {
   Totals parse_index(VarintCursor cursor) const;
   bool load_block();
   bool take_block(const BlockHeader& header);
-  void read_body(const BlockHeader& header, std::vector<std::uint8_t>& raw);
+  void read_body(const BlockHeader& header, SystemVector<std::uint8_t>& raw);
   void check_footer();
   void parse_events(const BlockHeader& header);
   void parse_streams(VarintCursor& cursor, std::uint64_t events);
@@ -92,7 +92,7 @@ class Reader {
   bool at_end_ = false;
   std::uint64_t position_ = 0;  // of the next block in the file
   std::uint64_t block_ = 0;     // number of the block last loaded, for messages
-  std::vector<std::uint8_t> packed_, raw_;
+  SystemVector<std::uint8_t> packed_, raw_;
 
   Slots slots_;
   std::vector<bool> ended_ = {false};  // by thread

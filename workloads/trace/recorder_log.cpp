@@ -136,7 +136,8 @@ void fill_header(LogHeader* header) {
   header->start_ns = monotonic_ns();
   const int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
   const ssize_t bytes = fd < 0 ? 0 : read(fd, header->program, sizeof header->program);
-  header->program_bytes = bytes > 0 ? static_cast<std::uint32_t>(bytes - 1) : 0;  // it ends with a newline
+  header->program_bytes =
+      bytes > 0 ? static_cast<std::uint32_t>(bytes - 1) : 0;  // it ends with a newline
   if (fd >= 0) {
     close(fd);
   }

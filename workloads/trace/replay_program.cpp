@@ -53,9 +53,9 @@ ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes)
   }
   totals_ = reader.totals();
   left_over_ = reader.slots().live_objects();
-  std::vector<std::uint32_t>().swap(cell_of_slot_);
+  SystemVector<std::uint32_t>().swap(cell_of_slot_);
   for (Thread& thread : threads_) {
-    std::vector<std::uint32_t>().swap(thread.free_cells);
+    SystemVector<std::uint32_t>().swap(thread.free_cells);
   }
 }
 
@@ -95,7 +95,7 @@ void ReplayProgram::take(const Event& event) {
 }
 
 std::uint32_t ReplayProgram::take_cell(std::uint32_t thread) {
-  std::vector<std::uint32_t>& free_cells = threads_[thread].free_cells;
+  SystemVector<std::uint32_t>& free_cells = threads_[thread].free_cells;
   if (free_cells.empty()) {
     const std::uint32_t first = cells();
     cells_.resize(first + kCellsPerLine, {thread, thread, 0, 0});

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <vector>
 
 #include "workloads/memory.hpp"
 #include "workloads/trace/reader.hpp"
@@ -77,7 +76,7 @@ class ReplayProgram {
   [[nodiscard]] std::uint32_t threads() const {
     return static_cast<std::uint32_t>(threads_.size());
   }
-  [[nodiscard]] const std::vector<OpChunk>& chunks(std::uint32_t thread) const {
+  [[nodiscard]] const SystemVector<OpChunk>& chunks(std::uint32_t thread) const {
     return threads_[thread].chunks;
   }
   [[nodiscard]] std::uint32_t cells() const { return static_cast<std::uint32_t>(cells_.size()); }
@@ -95,8 +94,8 @@ class ReplayProgram {
 
  private:
   struct Thread {
-    std::vector<OpChunk> chunks;
-    std::vector<std::uint32_t> free_cells;  // on top the one released last
+    SystemVector<OpChunk> chunks;
+    SystemVector<std::uint32_t> free_cells;  // on top the one released last
   };
   struct CellState {  // while decoding
     std::uint32_t home;
@@ -120,9 +119,9 @@ class ReplayProgram {
   std::uint64_t used_bytes_ = 0;
   int file_ = -1;
   std::uint64_t file_bytes_ = 0;
-  std::vector<Thread> threads_;
-  std::vector<CellState> cells_;
-  std::vector<std::uint32_t> cell_of_slot_;
+  SystemVector<Thread> threads_;
+  SystemVector<CellState> cells_;
+  SystemVector<std::uint32_t> cell_of_slot_;
   std::uint64_t calls_ = 0;
   std::uint64_t waits_ = 0;
   std::uint64_t left_over_ = 0;

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "workloads/trace/format.hpp"
+#include "workloads/trace/system_vector.hpp"
 
 namespace trace {
 
@@ -60,8 +60,8 @@ class Slots {
     peak_objects_ = live_objects_ > peak_objects_ ? live_objects_ : peak_objects_;
   }
 
-  std::vector<std::uint64_t> bytes_;  // by slot; kFreed where there is no object
-  std::vector<std::uint32_t> free_;   // released slots, the last one on top
+  SystemVector<std::uint64_t> bytes_;  // by slot; kFreed where there is no object
+  SystemVector<std::uint32_t> free_;   // released slots, the last one on top
   std::uint64_t live_bytes_ = 0;
   std::uint64_t live_objects_ = 0;
   std::uint64_t peak_bytes_ = 0;

@@ -1,5 +1,5 @@
-// A C++ program to record: reads JSON from stdin, groups its records by a key, sorts, and writes a summary, with
-// nlohmann::json, std::map and std::string all over.
+// A C++ program to record: reads JSON from stdin, groups its records by a key, sorts, and writes a
+// summary, with nlohmann::json, std::map and std::string all over.
 #include <algorithm>
 #include <iostream>
 #include <map>
@@ -22,7 +22,8 @@ int main() {
     for (const auto& member : members) {
       names.push_back(member.at("name"));
     }
-    summary.push_back({{"city", city}, {"count", members.size()}, {"names", names}, {"oldest", members.back()}});
+    summary.push_back(
+        {{"city", city}, {"count", members.size()}, {"names", names}, {"oldest", members.back()}});
   }
   std::cout << summary.dump(1) << "\n";
   return 0;
