@@ -1,11 +1,13 @@
 // Proves that memory comes back after a peak: resident memory above what the process had before is at most the live bytes
-// + 5 % + 2 MiB right after os_trim(0). Shapes: sawtooth drained at random and in order, a shift of sizes, runs and mappings,
-// threads that exited before or after their blocks were freed. Live bytes are usable bytes.
+// + 5 % + 2 MiB right after os_trim(0), and once a thread has called malloc and free now and then for a second. Shapes:
+// sawtooth drained at random and in order, a shift of sizes, runs and mappings, threads that exited before or after their
+// blocks were freed. Live bytes are usable bytes.
 // Does not prove anything about the way there: how high the peak is, or what giving back costs.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +24,8 @@ namespace {
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 constexpr std::size_t kBurstBytes = 256 * kMiB;
 constexpr std::size_t kSlackBytes = 2 * kMiB;
+constexpr int kTicks = 200;
+constexpr std::chrono::milliseconds kTick{5};
 
 std::size_t resident_bytes() {
   // Exact, unlike statm, whose counters the kernel brings together only now and then.
@@ -82,7 +86,17 @@ class Blocks {
   std::vector<void*> blocks_;
 };
 
-class MemoryBack : public testing::Test {
+// A program that has little to do: a call now and then, of varying sizes.
+void call_now_and_then() {
+  for (int i = 0; i < kTicks; ++i) {
+    os_free(os_malloc(16 + static_cast<std::size_t>(i * 37 % 1500)));
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+enum class Way { kTrim, kCallsNowAndThen, kCallsOfAnotherThread };
+
+class MemoryBack : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     os_free(os_malloc(1));
@@ -111,8 +125,10 @@ class MemoryBack : public testing::Test {
     }
     for (std::thread& thread : threads) thread.join();
   }
-  void expect_trimmed() const {
-    os_trim(0);
+  void expect_back() const {
+    if (GetParam() == Way::kTrim) os_trim(0);
+    if (GetParam() == Way::kCallsNowAndThen) call_now_and_then();
+    if (GetParam() == Way::kCallsOfAnotherThread) std::thread(call_now_and_then).join();
     const std::size_t now = resident_bytes();
     const std::size_t grown = now > before_bytes_ ? now - before_bytes_ : 0;
     std::size_t live = 0;
@@ -129,57 +145,75 @@ class MemoryBack : public testing::Test {
   std::size_t before_bytes_ = 0;
 };
 
-TEST_F(MemoryBack, AfterASawtoothDrainedAtRandom) {
+TEST_P(MemoryBack, AfterASawtoothDrainedAtRandom) {
   sawtooth_drained_at_random(kSmall, 3);
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterASawtoothDrainedInOrder) {
+TEST_P(MemoryBack, AfterASawtoothDrainedInOrder) {
   for (int tooth = 0; tooth < 3; ++tooth) {
     blocks_[0].fill(kBurstBytes, kSmall, random_);
     blocks_[0].drain();
   }
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterTheOldestThreeQuartersWent) {
+TEST_P(MemoryBack, AfterTheOldestThreeQuartersWent) {
   blocks_[0].fill(kBurstBytes, kSmall, random_);
   blocks_[0].drain(kBurstBytes / 4);
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterAShiftToSmallerSizes) {
+TEST_P(MemoryBack, AfterAShiftToLargerSizes) {
+  sawtooth_drained_at_random(kSmall, 1);
+  blocks_[0].fill(kBurstBytes / 4, SizeRange{2049, 16384}, random_);
+  expect_back();
+}
+
+TEST_P(MemoryBack, AfterAShiftToSmallerSizes) {
   sawtooth_drained_at_random(SizeRange{2049, 16384}, 1);
   blocks_[0].fill(kBurstBytes / 4, SizeRange{16, 64}, random_);
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterRunsOfPages) {
+TEST_P(MemoryBack, AfterRunsOfPages) {
   sawtooth_drained_at_random(kRuns, 3);
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterMappings) {
+TEST_P(MemoryBack, AfterMappings) {
   sawtooth_drained_at_random(kMappings, 3);
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterThreadsThatDrainedAndExited) {
+TEST_P(MemoryBack, AfterThreadsThatDrainedAndExited) {
   in_threads([](Blocks& blocks, std::mt19937_64& random) {
     blocks.fill(kBurstBytes / 4, kSmall, random);
     blocks.shuffle(random);
     blocks.drain();
   });
-  expect_trimmed();
+  expect_back();
 }
 
-TEST_F(MemoryBack, AfterThreadsThatExitedBeforeTheDrain) {
+TEST_P(MemoryBack, AfterThreadsThatExitedBeforeTheDrain) {
   in_threads([](Blocks& blocks, std::mt19937_64& random) { blocks.fill(kBurstBytes / 4, kSmall, random); });
   for (Blocks& blocks : blocks_) {
     blocks.shuffle(random_);
     blocks.drain();
   }
-  expect_trimmed();
+  expect_back();
 }
+
+std::string name_of(const testing::TestParamInfo<Way>& way) {
+  switch (way.param) {
+    case Way::kTrim: return "AtOnceByTrim";
+    case Way::kCallsNowAndThen: return "InASecondOfCallsNowAndThen";
+    case Way::kCallsOfAnotherThread: return "InASecondOfCallsOfAnotherThread";
+  }
+  return "";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, MemoryBack,
+                         testing::Values(Way::kTrim, Way::kCallsNowAndThen, Way::kCallsOfAnotherThread), name_of);
 
 }  // namespace
