@@ -27,7 +27,7 @@ struct Program {
 // an entry that lacks something. What an entry holds: workloads/programs/README.md.
 std::vector<Program> ready_programs(const std::filesystem::path& folder);
 
-// The program with its placeholders filled in.
+// The program with what its braces stand for.
 Program in_folders(Program program, const std::filesystem::path& inputs, const std::filesystem::path& scratch);
 
 // The first program that a ready entry needs and that is not installed; nothing if all are.

@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 100
 
 
 class Entry:
-    """One entry, its placeholders filled in."""
+    """One entry, its braces filled in."""
 
     def __init__(self, data: dict, scratch: Path):
         self.data = data
