@@ -1,9 +1,9 @@
 // bench exec: measures any program, with all its children, under each allocator.
 #include <algorithm>
 #include <memory>
-#include <regex>
 
 #include "bench/cli/measure_words.hpp"
+#include "bench/run/pattern.hpp"
 #include "bench/run/suite.hpp"
 
 namespace bench::cli {
@@ -20,11 +20,8 @@ struct ExecWords {
 };
 
 void check_pattern(const std::string& pattern) {
-  try {
-    if (std::regex(pattern).mark_count() == 1) {
-      return;
-    }
-  } catch (const std::regex_error&) {
+  if (is_figure_pattern(pattern)) {
+    return;
   }
   throw UsageError("--metric must be a regular expression with one group for the figure, such as 'requests per second: ([0-9.]+)', not '" +
                    pattern + "'");

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "allocator/api/shared_object.hpp"
+#include "bench/run/pattern.hpp"
 #include "bench/run/suite.hpp"
 
 namespace bench {
@@ -45,6 +46,9 @@ Program read_entry(const json& entry) {
   program.ready = words_at(entry, "ready");
   program.load = words_at(entry, "load");
   program.metric = entry.value("metric", "");
+  if (!program.metric.empty() && !is_figure_pattern(program.metric)) {
+    throw UsageError(program.name + ": its metric must be a regular expression with one group, not '" + program.metric + "'");
+  }
   program.check_output = program.load.empty();
   program.is_ready_entry = true;
   for (const auto& [name, value] : entry.at("environment").items()) {

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "allocator/api/allocator.hpp"
 #include "bench/measure/clock.hpp"
 #include "bench/measure/sha256.hpp"
+#include "bench/run/pattern.hpp"
 #include "bench/run/suite.hpp"
 #include "bench/stats/metric.hpp"
 
@@ -243,19 +243,11 @@ void ProgramCell::read_output(Launcher& launcher, Outcome& outcome) const {
     return;
   }
   const std::string text = text_of(program_.ready.empty() ? own : launcher.scratch() / "load.stdout");
-  const std::regex pattern(program_.metric);
-  double sum = 0;
-  int count = 0;
-  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) {
-    sum += match->size() > 1 ? std::strtod((*match)[1].str().c_str(), nullptr) : 0;
-    ++count;
-  }
-  if (count == 0 || sum <= 0) {
+  outcome.metric = mean_figure(program_.metric, text);
+  if (!outcome.metric) {
     outcome.attempt.status = Status::kFailed;
     outcome.attempt.detail = "its output has no figure that fits --metric '" + program_.metric + "'";
-    return;
   }
-  outcome.metric = sum / count;
 }
 
 Measured ProgramCell::measure(Launcher& launcher, const allocators::Candidate& allocator, int block) {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bench/run/launcher.hpp"
+#include "bench/run/pattern.hpp"
 #include "bench/run/plan.hpp"
 #include "bench/run/process.hpp"
 #include "bench/run/progress.hpp"
@@ -134,6 +135,18 @@ TEST(Progress, EstimatesFromWhatWasSeen) {
   EXPECT_EQ(format_duration(9), "9 s");
   EXPECT_EQ(format_duration(80), "1 min 20 s");
   EXPECT_EQ(format_duration(7500), "2 h 5 min");
+}
+
+TEST(FigurePattern, HasOneGroupAndFindsTheMeanOfAllMatches) {
+  EXPECT_TRUE(is_figure_pattern("rate: ([0-9.]+)"));
+  EXPECT_FALSE(is_figure_pattern("rate: [0-9.]+"));
+  EXPECT_FALSE(is_figure_pattern("(a)(b)"));
+  EXPECT_FALSE(is_figure_pattern("([0-9]"));
+  EXPECT_EQ(mean_figure("rate: ([0-9.]+)", "rate: 10.5\nother\nrate: 20.5"), 15.5);
+  EXPECT_EQ(mean_figure("^([0-9]+)$", "7\nx 8\n9\n"), 8);
+  EXPECT_EQ(mean_figure("rate: ([0-9.]+)", "no figure"), std::nullopt);
+  EXPECT_EQ(mean_figure("rate: ([0-9.]+)", std::string(1 << 20, 'r') + "ate: 4"), 4);
+  EXPECT_EQ(mean_figure("(x*)", "aaa"), std::nullopt);
 }
 
 class ProcessTest : public testing::Test {
