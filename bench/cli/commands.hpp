@@ -29,6 +29,9 @@ void add_record(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_trace(CLI::App& app, Context& context);
 
+// What `bench list workloads --profile` does, for one workload with or without parameters.
+int profile_workload(const std::string& text);
+
 // Reads the command line and carries it out.
 int dispatch(Invocation invocation);
 

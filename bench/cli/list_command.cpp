@@ -131,13 +131,20 @@ void add_list(CLI::App& app, Context& context) {
   struct Words {
     std::string what;
     bool verbose = false;
+    std::string profile;
   };
   auto words = std::make_shared<Words>();
   CLI::App* command = app.add_subcommand("list", "Show allocators, workloads, metrics and suites, and what is missing");
   command->add_option("what", words->what, "allocators, workloads, metrics or suites; default: all")
       ->check(CLI::IsMember({"allocators", "workloads", "metrics", "suites"}));
   command->add_flag("--verbose", words->verbose, "with parameters, their defaults, and where a workload comes from");
-  command->callback([words, &context] { context.action = [words] { return act(words->what, words->verbose); }; });
+  command->add_option("--profile", words->profile, "of one workload: live memory over time, sizes, lifetimes, threads, remote frees")
+      ->type_name("WORKLOAD");
+  command->callback([words, &context] {
+    context.action = [words] {
+      return words->profile.empty() ? act(words->what, words->verbose) : profile_workload(words->profile);
+    };
+  });
 }
 
 }  // namespace bench::cli

@@ -43,6 +43,14 @@ bool is_realistic(std::string name) {
   return fs::exists(fs::path(REALISTIC_FOLDER) / (name + ".cpp"));
 }
 
+// Traces are registered by the worker, from the files that are shipped.
+bool is_trace(const std::string& name) {
+  const std::string prefix = "trace/";
+  const fs::path folder = fs::path(SUITES_FOLDER) / "../trace/shipped";
+  return name == prefix + "*" ||
+         (name.starts_with(prefix) && fs::exists(folder / (name.substr(prefix.size()) + ".trace")));
+}
+
 std::string smoke_selection(const Info& info) {
   if (info.smoke_parameters.empty()) {
     return info.name;
@@ -57,7 +65,7 @@ TEST_P(Suites, NameEachWorkloadOnceWithParametersItAccepts) {
   for (const auto& [text, rest] : lines_of(GetParam())) {
     const std::string name = text.substr(0, text.find(':'));
     if (find(name) == nullptr) {
-      EXPECT_TRUE(is_realistic(name)) << text;
+      EXPECT_TRUE(is_realistic(name) || is_trace(name)) << text;
       continue;
     }
     try {
@@ -71,7 +79,7 @@ TEST_P(Suites, NameEachWorkloadOnceWithParametersItAccepts) {
 
 INSTANTIATE_TEST_SUITE_P(All, Suites,
                          ::testing::Values("quick", "standard", "full", "ladder", "fragmentation",
-                                           "scaling", "smoke"),
+                                           "scaling", "smoke", "traces"),
                          [](const auto& suite) { return std::string(suite.param); });
 
 TEST(SmokeSuite, RunsEachWorkloadAtItsSmokeSize) {

@@ -217,6 +217,14 @@ class RecordTest(unittest.TestCase):
         self.assertRegex(result.stderr, r"replay itself takes [\d.]+ ns a call")
         self.assertIn("trace/app:touch=first", (self.folder / "out" / "samples.csv").read_text())
 
+    def test_the_profile_of_a_workload_is_that_of_its_work(self) -> None:
+        result = subprocess.run([ARGUMENTS.bench, "list", "workloads", "--profile", "xmalloc:batch=100,list=4"],
+                                capture_output=True, text=True, timeout=100)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        remote = float(result.stdout.split("remote frees")[1].split("%")[0])
+        self.assertGreater(remote, 90, "xmalloc frees on another thread")
+        self.assertRegex(result.stdout, r"32 B - 64 B|64 B - 128 B")
+
     @unittest.skipUnless(shutil.which("gcc"), "gcc is not installed")
     def test_gcc(self) -> None:
         self.record(["gcc", "-O2", "-c", "-x", "c++", "-std=c++20", f"-I{ARGUMENTS.source}", "-o", "/dev/null",

@@ -23,3 +23,18 @@ add_test(NAME trace_record
                  --subject $<TARGET_FILE:trace_subject> --call-log $<TARGET_FILE:trace_call_log>
                  --replay-host $<TARGET_FILE:trace_replay_host> --source ${PROJECT_SOURCE_DIR})
 set_tests_properties(trace_record PROPERTIES LABELS trace TIMEOUT 300)
+
+# libFuzzer comes with clang, whatever compiler builds the rest. Without clang, trace_hostile_test's mutations remain.
+find_program(OSMEM_CLANGXX NAMES clang++-14 clang++ DOC "clang, for the fuzz target of trace files")
+if(OSMEM_CLANGXX AND NOT OSMEM_SANITIZER)
+  set(fuzz ${PROJECT_BINARY_DIR}/tests/trace_fuzz)
+  set(trace_dir ${PROJECT_SOURCE_DIR}/workloads/trace)
+  add_test(NAME trace_fuzz_build
+           COMMAND ${OSMEM_CLANGXX} -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I${PROJECT_SOURCE_DIR}
+                   ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz.cpp ${trace_dir}/reader.cpp ${trace_dir}/source.cpp
+                   ${trace_dir}/format.cpp -lzstd -o ${fuzz})
+  add_test(NAME trace_fuzz COMMAND ${fuzz} -runs=1000000 -max_total_time=50 -max_len=2048 -rss_limit_mb=1024 -seed=1
+                                   -print_final_stats=1)
+  set_tests_properties(trace_fuzz_build PROPERTIES FIXTURES_SETUP trace_fuzz LABELS trace TIMEOUT 200)
+  set_tests_properties(trace_fuzz PROPERTIES FIXTURES_REQUIRED trace_fuzz LABELS trace TIMEOUT 200)
+endif()

@@ -332,3 +332,6 @@ RECORDER_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attr
   }
   return result;
 }
+
+// For programs that know of the recorder: record from here on (1), or stop (0).
+RECORDER_EXPORT void osmem_recorder_gate(int on) { recorder::set_gate(on != 0); }

@@ -350,6 +350,13 @@ void append(const Call& call, std::uint64_t clock) {
   *event = first;
 }
 
+void set_gate(bool on) {
+  if (g_control != nullptr) {
+    // relaxed: the gate orders nothing, it only says whether calls are recorded
+    g_control->gate.store(on ? 1 : 0, std::memory_order_relaxed);
+  }
+}
+
 std::uint32_t reserve_thread() {
   // relaxed: only the uniqueness of the number matters
   return g_header->threads.fetch_add(1, std::memory_order_relaxed);

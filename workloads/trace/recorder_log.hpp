@@ -30,6 +30,9 @@ struct Call {
 // Appends one event. `clock` is stamp()'s, or 0 where the process has one thread. Keeps errno.
 void append(const Call& call, std::uint64_t clock);
 
+// Opens or closes the gate of all processes of the recording.
+void set_gate(bool on);
+
 // The number for a thread that is about to be created, and how the new thread takes it.
 std::uint32_t reserve_thread();
 void adopt_thread(std::uint32_t number);

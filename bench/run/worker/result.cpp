@@ -65,6 +65,7 @@ json describe(const workloads::Info& info) {
           {"profile", info.profile},
           {"smoke_iterations", info.smoke_iterations},
           {"smoke_parameters", info.smoke_parameters},
+          {"smoke_parameters", info.smoke_parameters},
           {"parameters", parameters}};
 }
 

@@ -70,6 +70,13 @@ void mark_timeline(const char* name) {
   }
 }
 
+// Where the process runs under the recorder of traces, and that was started paused, it records the work alone.
+void set_recording(int on) {
+  if (auto* gate = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "osmem_recorder_gate")); gate != nullptr) {
+    gate(on);
+  }
+}
+
 void lower(std::atomic<std::int64_t>& target, std::int64_t value) {
   // relaxed: a running minimum; the threads are joined before it is read.
   std::int64_t seen = target.load(std::memory_order_relaxed);
@@ -147,6 +154,7 @@ void Session::start_observing() {
     timeline_->start();
   }
   usage_before_ = usage_so_far();
+  set_recording(1);
 }
 
 void Session::run_thread(int thread_index, std::int64_t iterations) {
@@ -171,6 +179,7 @@ void Session::keep_error(std::string message) {
 }
 
 void Session::tear_down() {
+  set_recording(0);
   outcome_.usage = usage_so_far() - usage_before_;
   outcome_.after = resident_memory().value_or(ResidentMemory{});
   if (live_peak_ != nullptr) {
