@@ -337,11 +337,11 @@ namespace {
 std::vector<fs::path> modules_of(const RunOptions& options) {
   std::vector<fs::path> modules;
   for (const auto& workload : options.workloads) {
-    if (is_module(workload) && !fs::exists(workload)) {
-      throw UsageError("no workload module " + workload + "; give the path of a shared object");
-    }
-    if (is_module(workload)) {
-      modules.push_back(fs::absolute(workload));
+    if (const auto item = file_item(workload); !item.file.empty()) {
+      if (!fs::exists(item.file)) {
+        throw UsageError("there is no file " + item.file + "; give the path of a shared object or of a trace");
+      }
+      modules.push_back(fs::absolute(item.file));
     }
   }
   return modules;
