@@ -87,10 +87,14 @@ PageRange grow_region(std::uint32_t min_pages) {
   return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(bytes >> kPageShift)};
 }
 
-PageRange grow_break(std::uint32_t min_pages) {
-  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
-  const std::size_t step = step_bytes(g_region.committed_bytes);
-  std::size_t bytes = wanted > step ? wanted : step;
+// [start, start + bytes), usable; start 0: none.
+struct Extent {
+  std::uintptr_t start = 0;
+  std::size_t bytes = 0;
+};
+
+// By moving the break. Others move it, too, so that the new bytes may lie behind a gap.
+Extent extend_by_break(std::size_t bytes) {
   const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
   if (end == 0 || end < g_heap_base + g_region.reserved_bytes) return {};
   const std::size_t gap = round_up(end, kGrowBytes) - end;
@@ -98,15 +102,38 @@ PageRange grow_break(std::uint32_t min_pages) {
   if (start == 0) return {};
   // Another caller of sbrk may have come between the two calls.
   const std::uintptr_t aligned = round_up(start, kGrowBytes);
-  bytes = (start + gap + bytes - aligned) & ~(kGrowBytes - 1);
-  const std::size_t first = aligned - g_heap_base;
-  if (bytes < wanted || !extend_tables((first + bytes) >> kSliceShift)) {
+  return {aligned, (start + gap + bytes - aligned) & ~(kGrowBytes - 1)};
+}
+
+// By a mapping above all that the heap has, where the break cannot move: something lies in its way, or this is the child of
+// a fork that came while another thread moved it. (The kernel copies the break before the mappings, so that such a
+// break ends below a mapping of its own for ever.)
+Extent extend_by_mapping(std::size_t bytes) {
+  constexpr int kPlaces = 16;
+  std::uintptr_t start = round_up(g_heap_base + g_region.reserved_bytes, kGrowBytes);
+  for (int i = 0; i < kPlaces; ++i, start += kChunkBytes) {
+    auto* address = reinterpret_cast<void*>(start);
+    if (!os::reserve_at(address, bytes)) continue;
+    if (os::commit(address, bytes)) return {start, bytes};
+    os::unmap(address, bytes);
+    return {};
+  }
+  return {};
+}
+
+PageRange grow_break(std::uint32_t min_pages) {
+  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
+  const std::size_t step = step_bytes(g_region.committed_bytes);
+  Extent extent = extend_by_break(wanted > step ? wanted : step);
+  if (extent.bytes < wanted) extent = extend_by_mapping(wanted);
+  const std::size_t first = extent.start - g_heap_base;
+  if (extent.bytes < wanted || !extend_tables((first + extent.bytes) >> kSliceShift)) {
     errno = ENOMEM;
     return {};
   }
-  g_region.reserved_bytes = first + bytes;
-  g_region.committed_bytes += bytes;
-  return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(bytes >> kPageShift)};
+  g_region.reserved_bytes = first + extent.bytes;
+  g_region.committed_bytes += extent.bytes;
+  return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(extent.bytes >> kPageShift)};
 }
 
 PageRange grow_heap(std::uint32_t min_pages) {

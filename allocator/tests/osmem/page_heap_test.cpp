@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -34,12 +35,14 @@ constexpr uint32_t kSlicePages = 16;
 // The pages that the heap was given, and what they would read as.
 class SourceModel {
  public:
-  explicit SourceModel(uint32_t seed) : random_(seed), dirty_(kPages) {}
+  enum class Temper { kRefusesAtTimes, kAlwaysGives };
+  explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
+      : temper_(temper), random_(seed), dirty_(kPages) {}
 
   uint32_t random_below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
 
   PageRange grow(uint32_t min_pages) {
-    if (random_below(16) == 0) {
+    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
       return {};  // the system said no
     }
     grown_++;
@@ -77,6 +80,7 @@ class SourceModel {
   const std::vector<PageRange>& given() const { return given_; }
 
  private:
+  const Temper temper_;
   std::mt19937 random_;
   std::vector<bool> dirty_;
   std::vector<PageRange> given_;
@@ -341,6 +345,34 @@ TEST_P(PageHeapAgainstModel, AgreesOnEveryCall) {
     free_one();
   }
   compare_all();
+}
+
+// The child of a fork finds the lock held by a thread that is no more. It starts on fresh chunks,
+// and every request is served although the source goes on in the middle of a chunk that was given
+// up.
+TEST(PageHeapAfterFork, ServesEveryRequestFromFreshChunks) {
+  for (const uint32_t pages_before : {1u, 16u, 100u, 900u, 1024u, 3000u}) {
+    const auto chunks = std::make_unique<Chunk[]>(kChunks);
+    SourceModel source(pages_before, SourceModel::Temper::kAlwaysGives);
+    source_model = &source;
+    PageHeap heap;
+    heap.attach(chunks.get(), &kSource);
+    std::vector<uint32_t> old_runs;
+    for (uint32_t taken = 0; taken < pages_before; taken += 50) {
+      old_runs.push_back(heap.allocate(std::min(50u, pages_before - taken), 1).first_page);
+    }
+    std::thread([&heap] { heap.lock().lock(); }).join();
+    heap.recover_after_fork();
+    for (const uint32_t pages : {1u, 16u, 700u, 16u, 1024u, 300u}) {
+      const PageHeap::Run run = heap.allocate(pages, std::min(pages, 16u) / 16 * 15 + 1);
+      ASSERT_TRUE(run.found) << pages << " pages, after " << pages_before;
+      ASSERT_TRUE(heap.free(run.first_page));
+    }
+    for (const uint32_t first : old_runs) {
+      EXPECT_TRUE(heap.free(first)) << "a block from before the fork cannot be freed";
+    }
+    heap.check_invariants();
+  }
 }
 
 // Four seeds of 2.5 million calls.
