@@ -33,8 +33,9 @@ std::vector<Sample> operator+(std::vector<Sample> a, const std::vector<Sample>& 
   return a;
 }
 
-const Summary& row_of(const std::vector<Summary>& rows, std::string_view allocator,
-                      std::string_view workload = "pair") {
+// By value: the rows are often a temporary.
+Summary row_of(const std::vector<Summary>& rows, std::string_view allocator,
+               std::string_view workload = "pair") {
   for (const Summary& row : rows) {
     if (row.allocator == allocator && row.workload == workload) {
       return row;
