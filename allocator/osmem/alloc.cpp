@@ -52,9 +52,8 @@ Block*& head_of(Heap* heap, std::uint32_t size_class) {
 
 // The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
 // last time.
-void keep_freed_blocks(Bin& bin) {
-  const std::int32_t most = most_freed_limit(bin.size_class);
-  if (bin.flushes != 0) bin.kept_limit = bin.kept_limit < most / 2 ? bin.kept_limit * 2 : most;
+void keep_freed_blocks(Heap* heap, Bin& bin) {
+  if (bin.flushes != 0) heap->keep_more_freed(bin);
   bin.flushes = 0;
   bin.limit = bin.kept_limit;
   bin.budget = bin.limit;
@@ -67,7 +66,7 @@ void* refill(Heap* heap, std::uint32_t size_class) {
     tick(heap);
   }
   Bin& bin = heap->bins[size_class];
-  keep_freed_blocks(bin);
+  keep_freed_blocks(heap, bin);
   // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
   const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
   const BlockChain chain = heap->gather(size_class, want);

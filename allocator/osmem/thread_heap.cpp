@@ -9,12 +9,14 @@ namespace osmem {
 namespace {
 
 // Freed blocks that a thread keeps of a class: limits on their bytes and on their number, to begin with, and for a
-// thread that has been seen to allocate again what it gave back.
-constexpr std::uint32_t kFreedBytes = 8192;
+// thread that has been seen to allocate again what it gave back. What all classes of a heap get beyond their first limit
+// is bounded, too: a thread that uses many classes would hold much.
+constexpr std::uint32_t kFreedBytes = 4096;
 constexpr std::uint32_t kMaxFreed = 64;
 constexpr std::uint32_t kMinFreed = 2;
 constexpr std::uint32_t kMostFreedBytes = 32768;
 constexpr std::uint32_t kMostFreed = 1024;
+constexpr std::uint32_t kMostExtraBytes = 128 << 10;
 constexpr std::uint32_t kBatchBytes = 4096;
 constexpr std::uint32_t kMaxBatch = 64;
 
@@ -47,8 +49,14 @@ std::int32_t freed_limit(std::uint32_t size_class) {
   return static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
 }
 
-std::int32_t most_freed_limit(std::uint32_t size_class) {
-  return static_cast<std::int32_t>(std::clamp(kMostFreedBytes / kClassBytes[size_class], kMinFreed, kMostFreed));
+void Heap::keep_more_freed(Bin& bin) {
+  const std::uint32_t bytes = kClassBytes[bin.size_class];
+  const auto most = static_cast<std::int32_t>(std::clamp(kMostFreedBytes / bytes, kMinFreed, kMostFreed));
+  const std::int32_t wanted = std::min(bin.kept_limit * 2, most);
+  const auto extra_bytes = static_cast<std::uint32_t>(wanted - bin.kept_limit) * bytes;
+  if (extra_freed_bytes + extra_bytes > kMostExtraBytes) return;
+  extra_freed_bytes += extra_bytes;
+  bin.kept_limit = wanted;
 }
 
 void Heap::initialise() {

@@ -44,6 +44,7 @@ struct Heap {
   Bin bins[kClassCount];
   // Owner thread:
   std::uintptr_t owner;            // thread pointer; 0 without a thread
+  std::uint32_t extra_freed_bytes; // that all bins may keep beyond their first limits
   std::uint32_t refills;           // slow-path entries until the next look at the clock
   Figure<std::uint32_t> empty_count;
   std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
@@ -77,6 +78,9 @@ struct Heap {
 
   // Sends the blocks of a list back to their slabs.
   void give_back_list(Block* list);
+
+  // Blocks that were given back are wanted again: doubles the number of freed blocks kept, within bounds.
+  void keep_more_freed(Bin& bin);
 
   // Slabs that other threads gave blocks back to while they were parked.
   void drain_notified();
@@ -117,10 +121,8 @@ struct Heap {
   void for_each_slab(Visit visit);
 };
 
-// How many freed blocks of a class a thread keeps while it also allocates.
+// How many freed blocks of a class a thread keeps while it also allocates, to begin with.
 std::int32_t freed_limit(std::uint32_t size_class);
-// And where it turned out to need more.
-std::int32_t most_freed_limit(std::uint32_t size_class);
 
 inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
 inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }
