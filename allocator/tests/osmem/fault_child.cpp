@@ -68,7 +68,6 @@ int run_through_faults() {
   shadow::Driver after(strict, exchange);
   after.run(500);
   after.free_all();
-  os_trim(0);
   if (allocated_bytes() != 0) {
     fprintf(stderr, "%zu bytes never came back\n", allocated_bytes());
     return 1;
@@ -172,7 +171,7 @@ constexpr Load kLoads[] = {
     {"faults", run_through_faults},
     {"count-calls", count_calls},
     {"into-limit", run_into_limit},
-    {"small-blocks", [] { return have_small_blocks(size_t{8} << 20); }},
+    {"small-blocks", [] { return have_small_blocks(size_t{24} << 20); }},
     {"locked", run_locked},
     {"locked-as-nobody", run_locked_as_nobody},
     {"without-mappings", run_without_mappings},
