@@ -314,13 +314,7 @@ void* reallocate(void* ptr, std::size_t size) {
 
 std::size_t trim(std::size_t keep_bytes) {
   if (!ensure_started()) return 0;
-  give_back_thread_lists();
-  if (t_cache.remote != nullptr) t_cache.remote->flush();
-  if (t_cache.heap != nullptr) {
-    t_cache.heap->collect_remote();
-    t_cache.heap->release_empty();
-  }
-  collect_all_pooled();
+  give_back_everything();
   const std::size_t purged = g_page_heap.purge(pages_for(keep_bytes), 1) << kPageShift;
   return purged + large::trim(UINT64_MAX);
 }

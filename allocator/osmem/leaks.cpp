@@ -3,7 +3,6 @@
 #include "allocator/osmem/heap_pool.hpp"
 #include "allocator/osmem/large.hpp"
 #include "allocator/osmem/process.hpp"
-#include "allocator/osmem/remote_cache.hpp"
 #pragma GCC visibility push(default)
 #include "allocator/osmem/osmem.h"
 #pragma GCC visibility pop
@@ -71,17 +70,6 @@ void add_slab_blocks(LeakReport& report) {
   });
 }
 
-// Everything that threads hold back goes to the slabs, so that what is left is live.
-void settle() {
-  give_back_thread_lists();
-  if (t_cache.remote != nullptr) t_cache.remote->flush();
-  if (t_cache.heap != nullptr) {
-    t_cache.heap->collect_remote();
-    t_cache.heap->release_empty();
-  }
-  collect_all_pooled();
-}
-
 bool is_slab_page(std::uint32_t page) {
   return g_region.slabs[page / kPagesPerSlice].kind != SliceKind::kNone;
 }
@@ -115,7 +103,7 @@ void dump_run(Writer& out, std::uint32_t page, std::uint32_t pages, char kind) {
 extern "C" size_t os_check_leaks(int fd) noexcept {
   using namespace osmem;
   if (!ensure_started()) return 0;
-  settle();
+  give_back_everything();  // so that what is left is live
   LeakReport report{Writer(fd)};
   add_slab_blocks(report);
   g_page_heap.for_each_run([&report](std::uint32_t page, std::uint32_t pages, char kind) {
@@ -134,7 +122,7 @@ extern "C" size_t os_check_leaks(int fd) noexcept {
 extern "C" bool os_heap_dump(int fd) noexcept {
   using namespace osmem;
   if (!ensure_started()) return false;
-  settle();
+  give_back_everything();  // so that what is left is live
   Writer out(fd);
   out.text("{\"record\": \"heap\", \"allocator\": \"osmem\", \"page_bytes\": ").number(kPageBytes);
   out.text(", \"pages\": ");

@@ -128,6 +128,16 @@ void give_back_thread_lists() {
   }
 }
 
+void give_back_everything() {
+  give_back_thread_lists();
+  if (t_cache.remote != nullptr) t_cache.remote->flush();
+  if (t_cache.heap != nullptr) {
+    t_cache.heap->collect_remote();
+    t_cache.heap->release_empty();
+  }
+  collect_all_pooled();
+}
+
 namespace {
 
 // Free pages that may stay resident whatever happens.

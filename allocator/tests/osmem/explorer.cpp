@@ -19,12 +19,14 @@ uint64_t combine(uint64_t seed, uint64_t value) {
   return mix(seed * 0x9e3779b97f4a7c15u + value + 1);
 }
 
+// What an order means to the clocks; the explorer performs no atomic operation of its own.
 bool acquires(std::memory_order order) {
   return order == std::memory_order_acquire || order == std::memory_order_acq_rel ||
          order == std::memory_order_seq_cst;
 }
 
 bool releases(std::memory_order order) {
+  // As in acquires().
   return order == std::memory_order_release || order == std::memory_order_acq_rel ||
          order == std::memory_order_seq_cst;
 }

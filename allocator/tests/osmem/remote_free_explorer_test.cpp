@@ -310,6 +310,7 @@ struct RelaxedAtomics {
       return Base::exchange(value, std::memory_order_relaxed);
     }
     bool compare_exchange_weak(T& expected, T desired, std::memory_order, std::memory_order) {
+      // Relaxed: as above.
       return Base::compare_exchange_weak(expected, desired, std::memory_order_relaxed,
                                          std::memory_order_relaxed);
     }
