@@ -15,6 +15,7 @@ from .run_data import Cell, Run
 from .style import colours, finish, markers, tick_text
 
 PANEL_INCHES = (3.4, 2.5)
+LEAST_WIDTH_INCHES = 8.0
 LEAST_THREAD_COUNTS = 3
 
 
@@ -28,7 +29,8 @@ def scaling_workloads(run: Run) -> list[str]:
 def grid_of(count: int) -> tuple[Figure, list[Axes]]:
     columns = min(4, count)
     rows = -(-count // columns)
-    width, height = PANEL_INCHES[0] * columns + 0.3, PANEL_INCHES[1] * rows + 1.6
+    # Title, legend and caption need their room, however few panels there are.
+    width, height = max(LEAST_WIDTH_INCHES, PANEL_INCHES[0] * columns + 0.3), PANEL_INCHES[1] * rows + 1.6
     figure, panels = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
     figure.subplots_adjust(left=0.62 / width, right=1 - 0.12 / width, top=1 - 1.05 / height, bottom=1.0 / height,
                            wspace=0.28, hspace=0.38)

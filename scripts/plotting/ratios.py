@@ -40,6 +40,12 @@ def baseline_text(run: Run, cell: Cell, metric: str) -> str:
     return quantity(row.median, row.unit) if row.median is not None else row.status
 
 
+def label_column_inches(cells: list[Cell]) -> float:
+    """Room for the longest name at 8 points, and the baseline's figure beside it."""
+    longest = max((len(cell.label()) for cell in cells), default=0)
+    return max(LABEL_INCHES, 0.063 * longest + 0.75)
+
+
 def name_cells(axes: Axes, run: Run, metric: str, cells: list[Cell], ys: list[float], column_inches: float) -> None:
     """Workload and threads left-aligned, the baseline's figure right-aligned at the axis."""
     axes.set_yticks(ys)
@@ -85,7 +91,7 @@ def forest(run: Run, metric: str, directory: Path) -> list[Path]:
     cells = run.cells(metric)
     subjects = run.subjects
     height = HEAD_INCHES + FOOT_INCHES + ROW_INCHES * (len(cells) + 2)
-    label_inches = LABEL_INCHES
+    label_inches = label_column_inches(cells)
     width = max(8.0, label_inches + 1.75 * len(subjects) + 0.2)
     figure, panels = plt.subplots(1, len(subjects), figsize=(width, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left=label_inches / width, right=1 - 0.55 / width, top=1 - HEAD_INCHES / height,
@@ -146,7 +152,8 @@ def draw_bars(axes: Axes, run: Run, metric: str, cells: list[Cell]) -> None:
             if row.ratio_low is not None and row.ratio_high is not None:
                 axes.plot([row.ratio_low, row.ratio_high], [y, y], color="#333333", linewidth=0.9)
     axes.axvline(1, color=palette[run.baseline], linewidth=1.2)
-    name_cells(axes, run, metric, cells, [-float(index) for index in range(len(cells))], LABEL_INCHES - 0.1)
+    name_cells(axes, run, metric, cells, [-float(index) for index in range(len(cells))],
+               label_column_inches(run.cells(metric)) - 0.1)
     axes.grid(axis="x")
 
 
@@ -158,11 +165,14 @@ def bars(run: Run, metric: str, directory: Path) -> list[Path]:
     row_inches = max(0.26, 0.105 * (len(run.subjects) + 0.8))
     head, foot = 0.85, 1.05
     height = head + foot + rows * row_inches
-    figure, panels = plt.subplots(1, columns, figsize=(5.6 * columns + (0.4 if columns > 1 else 2.6), height), squeeze=False)
+    label_inches = label_column_inches(cells)
+    plain_width = 5.6 * columns + (0.4 if columns > 1 else 2.6)
+    figure, panels = plt.subplots(1, columns, figsize=(plain_width + columns * (label_inches - LABEL_INCHES), height),
+                                  squeeze=False)
     width = figure.get_size_inches()[0]
-    panel_inches = (width - columns * (LABEL_INCHES + 0.15)) / columns
-    figure.subplots_adjust(left=LABEL_INCHES / width, right=1 - 0.15 / width, top=1 - head / height,
-                           bottom=foot / height, wspace=(LABEL_INCHES + 0.15) / panel_inches)
+    panel_inches = (width - columns * (label_inches + 0.15)) / columns
+    figure.subplots_adjust(left=label_inches / width, right=1 - 0.15 / width, top=1 - head / height,
+                           bottom=foot / height, wspace=(label_inches + 0.15) / panel_inches)
     low, high = limits(run, metric)
     for column, axes in enumerate(panels[0]):
         ratio_axis(axes, low, high)

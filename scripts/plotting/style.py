@@ -50,6 +50,9 @@ def better_arrow(metric: str) -> str:
 
 
 def three_digits(value: float) -> str:
+    """12.3, 1.23; two digits below a tenth, where decimals would round them away."""
+    if 0 < abs(value) < 0.0995:
+        return f"{value:.2g}"
     decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     return f"{value:.{decimals}f}"
 
