@@ -8,6 +8,7 @@
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
 #include "bench/run/exec_program.hpp"
+#include "bench/run/plan.hpp"
 #include "bench/run/run.hpp"
 #include "bench/run/suite.hpp"
 #include "bench/stats/metric.hpp"
@@ -96,7 +97,7 @@ std::string list_metrics() {
 std::string list_suites(const Layout& layout) {
   std::string out = fmt::format("{:<16} {:<6} {:<7} {}\n", "SUITE", "LINES", "BLOCKS", "SECONDS A SAMPLE");
   for (const auto& name : suite_names(layout.share / "suites")) {
-    const Suite suite = load_suites(layout.share / "suites", {name});
+    const Suite suite = load_suites(layout.share / "suites", {name}, usable_cpus());
     out += fmt::format("{:<16} {:<6} {:<7} {}\n", name, suite.lines.size(), suite.repetitions, suite.min_time_s);
   }
   return out;

@@ -47,7 +47,7 @@ RunOptions read_options(const RunWords& words, const Invocation& invocation) {
     options.suites = split_list(joined(words.suites, ","));
   }
   if (!words.threads.empty()) {
-    options.threads = parse_threads("--threads", words.threads);
+    options.threads = parse_threads("--threads", words.threads, usable_cpus());
   }
   if (!words.min_time.empty()) {
     options.min_time_s = parse_seconds("--min-time", words.min_time);
@@ -63,8 +63,8 @@ void add_options(CLI::App& command, RunWords& words) {
       ->type_name("GLOB[,..]");
   command.add_option("--suite", words.suites, "quick (default), standard, full, or another of `bench list suites`, or a file")
       ->type_name("NAME");
-  command.add_option("--threads", words.threads, "thread counts; default: the suite's, 1 and the number of CPUs")
-      ->take_last()->type_name("1,2,cpus");
+  command.add_option("--threads", words.threads, "thread counts, such as 1,2,cpus,2cpus or 1..2cpus (1, 2, 4, ... twice the CPUs); default: the suite's")
+      ->take_last()->type_name("LIST");
   command.add_option("--min-time", words.min_time, "seconds to which each workload is calibrated")->take_last()->type_name("SECONDS");
 }
 

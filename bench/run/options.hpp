@@ -16,7 +16,7 @@ struct RunOptions {
   std::optional<std::string> against;          // none: the production allocators installed, and the floor
   std::vector<std::string> workloads;          // names, globs, name:parameter=value,..., paths of modules; empty: the suite's
   std::vector<std::string> suites = {"quick"};
-  std::vector<int> threads;                    // 0: the number of CPUs; empty: the suite's
+  std::vector<int> threads;                    // empty: the suite's
   std::optional<int> repetitions;
   std::optional<double> min_time_s;
   std::optional<double> timeout_s;

@@ -233,7 +233,7 @@ class CellMaker {
 
   void add_worker(const SuiteLine& line, const ResolvedWorkload& workload) {
     const auto& wanted = !options_.threads.empty() ? options_.threads : !line.threads.empty() ? line.threads : suite_.threads;
-    for (const int threads : thread_counts(wanted, workload.any_threads, usable_cpus())) {
+    for (const int threads : thread_counts(wanted, workload.any_threads)) {
       if (present_.emplace(workload.name, threads).second) {
         plan_.cells.push_back(
             std::make_unique<WorkerCell>(workload.name, threads, cell_options(options_, suite_, line, registry_)));
@@ -277,13 +277,12 @@ int usable_cpus() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-std::vector<int> thread_counts(const std::vector<int>& wanted, bool any_threads, int cpus) {
+std::vector<int> thread_counts(const std::vector<int>& wanted, bool any_threads) {
   if (!any_threads) {
     return {1};
   }
   std::vector<int> out;
-  for (const int count : wanted) {
-    const int threads = count == 0 ? cpus : count;
+  for (const int threads : wanted) {
     if (std::find(out.begin(), out.end(), threads) == out.end()) {
       out.push_back(threads);
     }
@@ -396,7 +395,7 @@ Plan make_plan(const RunOptions& options, const allocators::Registry& registry, 
     add_program(plan, options, registry);
     return plan;
   }
-  const Suite suite = load_suites(launcher.layout().share / "suites", options.suites);
+  const Suite suite = load_suites(launcher.layout().share / "suites", options.suites, usable_cpus());
   plan.suite = suite.name;
   plan.repetitions = options.repetitions.value_or(suite.repetitions);
   plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);

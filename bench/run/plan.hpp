@@ -40,7 +40,7 @@ Field make_field(const RunOptions& options, const allocators::Registry& registry
 Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher);
 
 // The thread counts of a workload: those asked for, each once, in order; 1 for a workload that runs on one thread only.
-std::vector<int> thread_counts(const std::vector<int>& wanted, bool any_threads, int cpus);
+std::vector<int> thread_counts(const std::vector<int>& wanted, bool any_threads);
 
 // Splits a list of workloads at its commas; a piece "key=value" belongs to the workload before it.
 std::vector<std::string> split_workloads(const std::string& list);

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMostThreads = 4096;
+constexpr const char* kCpus = "cpus";
 
 template <typename Integer>
 Integer parse_count(const std::string& what, const std::string& text, Integer least, Integer most) {
@@ -41,6 +42,39 @@ std::vector<double> parse_times(const std::string& what, const std::string& text
   return times;
 }
 
+// One count: "4", "cpus", or a multiple of these: "2cpus". 0 if it is none of them, or out of range.
+int thread_count(std::string_view text, int cpus) {
+  int factor = 1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), factor);
+  const bool has_number = end != text.data();
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (error == std::errc::result_out_of_range || factor < 1 || factor > kMostThreads || (!text.empty() && text != kCpus) ||
+      (text.empty() && !has_number)) {
+    return 0;
+  }
+  const std::int64_t count = std::int64_t{factor} * (text.empty() ? 1 : cpus);
+  return count <= kMostThreads ? static_cast<int>(count) : 0;
+}
+
+// The counts of one item of a list: itself, or for "1..2cpus" the first, its doublings, and the last. Empty: not understood.
+std::vector<int> counts_of_item(const std::string& item, int cpus) {
+  const auto dots = item.find("..");
+  if (dots == std::string::npos) {
+    const int count = thread_count(item, cpus);
+    return count == 0 ? std::vector<int>() : std::vector<int>{count};
+  }
+  const int first = thread_count(std::string_view(item).substr(0, dots), cpus);
+  const int last = thread_count(std::string_view(item).substr(dots + 2), cpus);
+  std::vector<int> counts;
+  for (int count = first; count > 0 && count < last; count *= 2) {
+    counts.push_back(count);
+  }
+  if (first > 0 && first <= last) {
+    counts.push_back(last);
+  }
+  return counts;
+}
+
 struct Setting {
   std::string key;
   std::string value;  // empty for a bare word
@@ -51,7 +85,7 @@ Setting split_setting(const std::string& word) {
   return equals == std::string::npos ? Setting{word, ""} : Setting{word.substr(0, equals), word.substr(equals + 1)};
 }
 
-void apply_to_suite(Suite& suite, const std::string& word, const std::string& where) {
+void apply_to_suite(Suite& suite, const std::string& word, const std::string& where, int cpus) {
   const auto [key, value] = split_setting(word);
   const std::string what = where + key;
   if (key == "repetitions") {
@@ -61,7 +95,7 @@ void apply_to_suite(Suite& suite, const std::string& word, const std::string& wh
   } else if (key == "timeout") {
     suite.timeout_s = parse_seconds(what, value);
   } else if (key == "threads") {
-    suite.threads = parse_threads(what, value);
+    suite.threads = parse_threads(what, value, cpus);
   } else if (key == "drain") {
     suite.drain_s = parse_times(what, value);
   } else if (key == "memory-blocks") {
@@ -74,11 +108,11 @@ void apply_to_suite(Suite& suite, const std::string& word, const std::string& wh
   }
 }
 
-void apply_to_line(SuiteLine& line, const std::string& word, const std::string& where) {
+void apply_to_line(SuiteLine& line, const std::string& word, const std::string& where, int cpus) {
   const auto [key, value] = split_setting(word);
   const std::string what = where + key;
   if (key == "threads") {
-    line.threads = parse_threads(what, value);
+    line.threads = parse_threads(what, value, cpus);
   } else if (key == "min-time") {
     line.min_time_s = parse_seconds(what, value);
   } else if (key == "iterations") {
@@ -90,12 +124,12 @@ void apply_to_line(SuiteLine& line, const std::string& word, const std::string& 
   }
 }
 
-Suite load_file(const fs::path& file) {
+Suite load_file(const fs::path& file, int cpus) {
   std::ifstream in(file);
   if (!in) {
     throw UsageError("cannot read the suite " + file.string());
   }
-  return parse_suite(in, file.stem().string(), file.string());
+  return parse_suite(in, file.stem().string(), file.string(), cpus);
 }
 
 std::vector<fs::path> files_matching(const fs::path& folder, const std::string& name) {
@@ -136,13 +170,21 @@ double parse_seconds(const std::string& what, const std::string& text) {
   return value;
 }
 
-std::vector<int> parse_threads(const std::string& what, const std::string& text) {
+std::vector<int> parse_threads(const std::string& what, const std::string& text, int cpus) {
   std::vector<int> threads;
-  for (const auto& piece : split_list(text)) {
-    threads.push_back(piece == "cpus" ? 0 : parse_count(what, piece, 1, kMostThreads));
+  const auto refuse = [&](const std::string& item) {
+    throw UsageError(what + " must be thread counts from 1 to " + std::to_string(kMostThreads) +
+                     ", such as 1,2,cpus,2cpus or 1..2cpus (1, 2, 4, ... twice the CPUs), not '" + item + "'");
+  };
+  for (const auto& item : split_list(text)) {
+    const auto counts = counts_of_item(item, cpus);
+    if (counts.empty()) {
+      refuse(item);
+    }
+    threads.insert(threads.end(), counts.begin(), counts.end());
   }
   if (threads.empty()) {
-    throw UsageError(what + " needs thread counts, for example 1,2,cpus");
+    refuse(text);
   }
   return threads;
 }
@@ -156,9 +198,10 @@ std::vector<std::string> split_list(const std::string& text) {
   return pieces;
 }
 
-Suite parse_suite(std::istream& text, const std::string& name, const std::string& origin) {
+Suite parse_suite(std::istream& text, const std::string& name, const std::string& origin, int cpus) {
   Suite suite;
   suite.name = name;
+  suite.threads = {1, cpus};
   int number = 0;
   for (std::string row; std::getline(text, row);) {
     ++number;
@@ -172,9 +215,9 @@ Suite parse_suite(std::istream& text, const std::string& name, const std::string
     line.workload = first;
     for (std::string word; words >> word;) {
       if (first == "set") {
-        apply_to_suite(suite, word, where);
+        apply_to_suite(suite, word, where, cpus);
       } else {
-        apply_to_line(line, word, where);
+        apply_to_line(line, word, where, cpus);
       }
     }
     if (first != "set") {
@@ -199,11 +242,11 @@ std::vector<std::string> suite_names(const fs::path& folder) {
   return names;
 }
 
-Suite load_suites(const fs::path& folder, const std::vector<std::string>& names) {
+Suite load_suites(const fs::path& folder, const std::vector<std::string>& names, int cpus) {
   std::optional<Suite> all;
   for (const auto& name : names) {
     for (const auto& file : files_matching(folder, name)) {
-      const Suite next = load_file(file);
+      const Suite next = load_file(file, cpus);
       if (!all) {
         all = next;
       } else if (all->name.find(next.name) == std::string::npos) {

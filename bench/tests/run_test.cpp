@@ -25,7 +25,7 @@ using testing::HasSubstr;
 
 Suite suite_of(const std::string& text) {
   std::istringstream in(text);
-  return parse_suite(in, "test", "test.suite");
+  return parse_suite(in, "test", "test.suite", 6);
 }
 
 std::string suite_error(const std::string& text) {
@@ -48,7 +48,7 @@ TEST(Suite, ReadsSettingsAndLines) {
   EXPECT_EQ(suite.repetitions, 7);
   EXPECT_DOUBLE_EQ(suite.min_time_s, 0.5);
   EXPECT_DOUBLE_EQ(suite.timeout_s, 9);
-  EXPECT_THAT(suite.threads, ElementsAre(1, 0));
+  EXPECT_THAT(suite.threads, ElementsAre(1, 6));
   EXPECT_THAT(suite.drain_s, ElementsAre(0.1, 1));
   EXPECT_EQ(suite.memory_blocks, 2);
   ASSERT_EQ(suite.lines.size(), 3U);
@@ -64,7 +64,7 @@ TEST(Suite, NamesFileAndLineOfAMistake) {
   EXPECT_THAT(suite_error("pair\nlarson thread=2\n"), HasSubstr("test.suite:2: unknown setting 'thread=2'"));
   EXPECT_THAT(suite_error("set repetitions=0\npair\n"), HasSubstr("test.suite:1: repetitions must be a whole number from 1"));
   EXPECT_THAT(suite_error("set min-time=nan\npair\n"), HasSubstr("min-time must be seconds above 0"));
-  EXPECT_THAT(suite_error("pair threads=0\n"), HasSubstr("threads must be a whole number from 1"));
+  EXPECT_THAT(suite_error("pair threads=0\n"), HasSubstr("test.suite:1: threads must be thread counts from 1 to 4096"));
   EXPECT_THAT(suite_error("set drain=1,0.1\npair\n"), HasSubstr("ascending"));
   EXPECT_THAT(suite_error("# nothing\n"), HasSubstr("names no workload"));
 }
@@ -74,9 +74,9 @@ TEST(Suite, ShippedOnesAreReadable) {
   const auto names = suite_names(folder);
   EXPECT_THAT(names, testing::IsSupersetOf({"quick", "standard", "full", "smoke"}));
   for (const auto& name : names) {
-    EXPECT_FALSE(load_suites(folder, {name}).lines.empty()) << name;
+    EXPECT_FALSE(load_suites(folder, {name}, 2).lines.empty()) << name;
   }
-  EXPECT_THROW(load_suites(folder, {"quikc"}), UsageError);
+  EXPECT_THROW(load_suites(folder, {"quikc"}, 2), UsageError);
 }
 
 TEST(Seconds, AreFinitePositiveAndBounded) {
@@ -87,10 +87,29 @@ TEST(Seconds, AreFinitePositiveAndBounded) {
 }
 
 TEST(ThreadCounts, AreThoseAskedForOnceEach) {
-  EXPECT_THAT(thread_counts({1, 0}, true, 8), ElementsAre(1, 8));
-  EXPECT_THAT(thread_counts({1, 0}, true, 1), ElementsAre(1));
-  EXPECT_THAT(thread_counts({4, 0, 4}, true, 4), ElementsAre(4));
-  EXPECT_THAT(thread_counts({2, 4}, false, 8), ElementsAre(1));
+  EXPECT_THAT(thread_counts({1, 8}, true), ElementsAre(1, 8));
+  EXPECT_THAT(thread_counts({4, 1, 4}, true), ElementsAre(4, 1));
+  EXPECT_THAT(thread_counts({2, 4}, false), ElementsAre(1));
+}
+
+TEST(ThreadCounts, AreNumbersMultiplesOfTheCpusAndDoublings) {
+  EXPECT_THAT(parse_threads("x", "1,cpus,2cpus", 6), ElementsAre(1, 6, 12));
+  EXPECT_THAT(parse_threads("x", "1..2cpus", 2), ElementsAre(1, 2, 4));
+  EXPECT_THAT(parse_threads("x", "1..2cpus", 6), ElementsAre(1, 2, 4, 8, 12));
+  EXPECT_THAT(parse_threads("x", "3..3,cpus..4cpus", 8), ElementsAre(3, 8, 16, 32));
+  EXPECT_THAT(parse_threads("x", "1..4096", 1), testing::SizeIs(13));
+}
+
+TEST(ThreadCounts, SayWhatIsWrongWithAWord) {
+  for (const char* bad : {"", ",", "0", "-1", "1,,2", "two", "cpu", "0cpus", "-1cpus", "1.5cpus", "cpus2", "cpus/2", "1..", "..2",
+                          "4..2", "1...2", "1..2..4", "4097", "1366cpus", "99999999999999999999", "1 ,2"}) {
+    try {
+      parse_threads("--threads", bad, 3);
+      ADD_FAILURE() << "accepted: " << bad;
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("--threads must be thread counts from 1 to 4096, such as 1,2,cpus,2cpus or 1..2cpus")) << bad;
+    }
+  }
 }
 
 TEST(Workloads, AreSplitWithTheirParameters) {
