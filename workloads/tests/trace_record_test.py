@@ -134,16 +134,16 @@ class RecordTest(unittest.TestCase):
         self.assertLess(abs(replayed - plain) / plain, 0.05, f"program {plain} KiB, replay {replayed} KiB")
 
     def test_nothing_is_lost_however_the_program_ends(self) -> None:
-        for mode, code in (("allocate", 0), ("exit-now", 0), ("crash", 3)):
+        for mode, code, count in (("allocate", 0, 5000), ("exit-now", 0, 5000), ("crash", 3, 5000), ("killed", 3, 100_000)):
             with self.subTest(mode):
                 said = self.record(self.subject(mode), code=code)
-                self.assertEqual(count_of(read_trace(self.trace), "malloc", 1234), 5000)
+                self.assertEqual(count_of(read_trace(self.trace), "malloc", 1234), count)
                 self.validate(self.trace)
-                self.assertEqual("signal" in said, mode == "crash")
+                self.assertEqual("signal" in said, mode in ("crash", "killed"))
 
     def test_the_cost_is_said(self) -> None:
         self.assertRegex(self.record(self.subject("allocate"), ["--measure-overhead"]),
-                         r"recording cost: [\d.]+ ns a call(.|\n)*[\d.]+ times as long")
+                         r"recording cost: -?[\d.]+ ns a call .* [\d.]+ times as long(.|\n)*without: [\d.]+ times as long")
 
     def test_fork_gives_each_process_a_trace(self) -> None:
         self.record(self.subject("fork"))
@@ -167,6 +167,14 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(sum(1 for count in by_thread.values() if count >= 20000), 8)
         for _ in range(3):
             subprocess.run([ARGUMENTS.replay_host, self.trace], check=True, capture_output=True, timeout=100)
+
+    def test_addresses_that_cross_threads_without_a_lock_keep_their_order(self) -> None:
+        for library in (None, "libjemalloc.so.2", "libtcmalloc_minimal.so.4"):
+            with self.subTest(library):
+                preload = [] if library is None else ["env", f"LD_PRELOAD={ARGUMENTS.recorder}:{library}"]
+                said = self.record([*preload, *self.subject("exchange", "30000")])
+                self.assertNotIn("left out", said, "every free and realloc met its allocation")
+                self.validate(self.trace)
 
     def test_short_threads(self) -> None:
         self.record(self.subject("short-threads", "500"))

@@ -1,11 +1,13 @@
 // A program to be recorded by trace_record_test.py. Each mode makes calls whose number and sizes
 // the test knows.
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -125,6 +127,35 @@ int pass(int threads, int turns) {
   return 0;
 }
 
+// As pass(), without a lock, and with reallocs on both sides: addresses cross as fast as they can.
+int exchange(int threads, int turns) {
+  static std::atomic<void*> slots[64];
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([t, turns] {
+      std::uint64_t state = 1 + static_cast<std::uint64_t>(t);
+      for (int i = 0; i < turns; ++i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        void* block = keep(malloc(16 + (state >> 60) * 8));
+        if ((state >> 40) % 4 == 0) {
+          block = keep(realloc(block, 200 + (state >> 33) % 300));
+        }
+        memset(block, t, 16);
+        // acq_rel: the block's content goes with it
+        void* other = slots[(state >> 20) % 64].exchange(block, std::memory_order_acq_rel);
+        if ((state >> 44) % 8 == 0 && other != nullptr) {
+          other = keep(realloc(other, 24));
+        }
+        free(other);
+      }
+    });
+  }
+  for (auto& worker : workers) {
+    worker.join();
+  }
+  return 0;
+}
+
 int short_threads(int count) {
   for (int i = 0; i < count; ++i) {
     std::thread([] {
@@ -179,6 +210,9 @@ int main(int argc, char** argv) {
   if (mode == "pass") {
     return pass(8, static_cast<int>(number));
   }
+  if (mode == "exchange") {
+    return exchange(8, static_cast<int>(number));
+  }
   if (mode == "short-threads") {
     return short_threads(static_cast<int>(number));
   }
@@ -198,6 +232,12 @@ int main(int argc, char** argv) {
   if (mode == "exit-now") {
     allocate(5000, 1234);
     _exit(0);
+  }
+  if (mode == "killed") {
+    for (int i = 0; i < 100'000; ++i) {
+      free(keep(malloc(1234)));
+    }
+    return kill(getpid(), SIGKILL);
   }
   if (mode == "exec") {
     allocate(2000, 4321);

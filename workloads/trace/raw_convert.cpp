@@ -64,23 +64,23 @@ class ThreadCursor {
  public:
   explicit ThreadCursor(std::uint32_t number) : number_(number) {}
 
-  void add_segment(const raw::SegmentHeader* segment) { segments_.push_back(segment); }
+  // REQUIRES: segments come in the order in which they stand in the log. Of two with one number
+  // the last counts.
+  void add_segment(const raw::SegmentHeader* segment) { segments_[segment->sequence] = segment; }
 
   // Loads the first event. REQUIRES: all segments are added. False where there is none.
   bool begin() {
-    std::sort(segments_.begin(), segments_.end(),
-              [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
-    clock_ = segments_.front()->clock;
-    enter(0);
+    clock_ = segments_.begin()->second->clock;
+    enter(segments_.begin());
     return advance();
   }
   // Loads the next event; false at the end.
   bool advance() {
     while (at_ == end_ || *at_ == 0) {
-      if (segment_ + 1 >= segments_.size()) {
+      if (std::next(segment_) == segments_.end()) {
         return false;
       }
-      enter(segment_ + 1);
+      enter(std::next(segment_));
     }
     parse();
     return true;
@@ -90,9 +90,11 @@ class ThreadCursor {
   [[nodiscard]] std::uint32_t number() const { return number_; }
 
  private:
-  void enter(std::size_t segment) {
+  using Segments = std::map<std::uint32_t, const raw::SegmentHeader*>;  // by sequence
+
+  void enter(Segments::const_iterator segment) {
     segment_ = segment;
-    const auto* header = segments_[segment];
+    const auto* header = segment->second;
     at_ = reinterpret_cast<const std::uint64_t*>(header + 1);
     end_ = at_ + (header->units * raw::kUnitBytes - sizeof *header) / sizeof *at_;
   }
@@ -114,8 +116,8 @@ class ThreadCursor {
   std::uint64_t take() { return at_ == end_ ? 0 : *at_++; }
 
   std::uint32_t number_;
-  std::vector<const raw::SegmentHeader*> segments_;
-  std::size_t segment_ = 0;
+  Segments segments_;
+  Segments::const_iterator segment_;
   const std::uint64_t* at_ = nullptr;
   const std::uint64_t* end_ = nullptr;
   std::uint64_t clock_ = 0;

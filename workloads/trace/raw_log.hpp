@@ -6,6 +6,11 @@
 // A log is a page with a LogHeader, then segments. A segment belongs to one thread: a
 // SegmentHeader, then 8-byte words. A segment that is not full ends with a zero word.
 //
+// A busy thread writes all its events into one segment: when it is full, it is copied to fresh
+// units at the end of the log (the header last, so that a copy with a header is whole), zeroed, and
+// begun anew with the next sequence number. A process killed in between leaves two segments of one
+// number; the one further on in the file, the copy, counts.
+//
 // An event is a first word and up to three more:
 //    63       53 52    51..48  47                                 0
 //   | small size | timed | kind | address                          |
@@ -14,20 +19,24 @@
 //   in whole or not at all.
 //
 // Order. Threads are merged by the clock (TSC, which is one clock for all cores where it is called
-// invariant):
-//   - a release is stamped before the real free, an allocation after the real malloc. If thread B
-//   is given the address
-//     that thread A freed, A's free had begun before B's malloc returned, so A's stamp is the
-//     earlier one.
+// invariant); an untimed event has the clock of the last timed one before it in its thread. What a
+// trace must keep is the order of the events at one address, whichever threads make them. Let e be
+// followed at its address by f:
+//   - both on one thread: its own order.
+//   - on two threads: then f is timed, because each thread asks before it leaves the clock out who
+//   made the last event at the address (recorder_log.hpp). The clock that stands for e was read at
+//   e or earlier, f's at f; and e was earlier than f:
+//   - a release is noted before the real free, an allocation after the real malloc. If thread B is
+//   given the address that thread A freed, A's free had begun before B's malloc returned.
 //   - if B frees what A allocated, B got the pointer from A after A's malloc had returned and was
-//   stamped; B's stamp
-//     is later. On x86 the stamp waits for earlier loads (RDTSCP), or B could read the clock before
-//     the pointer.
+//   noted. On x86 the clock waits for earlier loads (RDTSCP), or B could read it before the
+//   pointer.
 //   - a realloc does both: its old address ends when it begins (kReallocBegin), the new one begins
 //   when it ends.
 // So the merged order has every allocation of an address between the release before and the release
-// after. While a process has one thread its own order is the order, and only some events are timed,
-// for the time line.
+// after. A thread's first event is timed, and so comes after its kThreadStart, which is timed
+// before the thread exists. Events of different threads at different addresses are in order to
+// within a tick of the gate or kUntimedRun words, whichever is less.
 #pragma once
 
 #include <atomic>
@@ -41,11 +50,11 @@ inline constexpr std::uint64_t kLogMagic = 0x31474f4c574d534f;      // "OSMWLOG1
 inline constexpr std::uint32_t kSegmentMagic = 0x4d474553;          // "SEGM"
 inline constexpr std::size_t kLogHeaderBytes = 4096;
 inline constexpr std::size_t kUnitBytes = 16 * 1024;
-inline constexpr std::uint32_t kMaxSegmentUnits =
-    16;  // a thread's segments have 1, 4, then 16 units
+// A thread's segments have 1, 4, then this many units; the last one is used again and again.
+inline constexpr std::uint32_t kMaxSegmentUnits = 16;
 inline constexpr std::size_t kMaxEventWords = 4;
-inline constexpr std::uint32_t kUntimedRun =
-    256;  // with one thread, every so many events one is timed
+// The first event of a thread after so many words is timed in any case.
+inline constexpr std::uint32_t kUntimedRun = 256;
 
 inline constexpr const char* kDirectoryVariable =
     "OSMEM_RECORD_DIR";  // absolute; holds the control file
@@ -75,7 +84,9 @@ constexpr bool has_size(Kind kind) { return kind != Kind::kReallocBegin && kind 
 // file.
 struct Control {
   std::uint64_t magic;
-  std::atomic<std::uint32_t> gate;      // 1: record, 0: pass through
+  std::atomic<std::uint32_t> gate;      // 0: pass through. Else record; `bench record` changes the
+                                        // number every few milliseconds, and each thread times
+                                        // its first event after a change
   std::atomic<std::uint32_t> next_log;  // number for the next log's name
   std::atomic<std::uint64_t> units;     // taken by all processes
   std::uint64_t max_units;              // no more than these, then recording ends

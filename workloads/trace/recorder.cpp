@@ -20,9 +20,16 @@ namespace {
 
 using trace::raw::Kind;
 
+// The next allocator's functions that are called at every turn. They hold our own first_*() until
+// the search is done, so that the hot path needs no test of whether it is.
+void* first_malloc(size_t size);
+void first_free(void* p);
+// relaxed, here and where they are called: whichever of the two values a thread reads, it works
+std::atomic<void* (*)(size_t)> g_next_malloc{first_malloc};
+std::atomic<void (*)(void*)> g_next_free{first_free};
+
+// The others; valid after resolve().
 struct Next {
-  void* (*malloc)(size_t);
-  void (*free)(void*);
   void* (*calloc)(size_t, size_t);
   void* (*realloc)(void*, size_t);
   void* (*memalign)(size_t, size_t);
@@ -36,7 +43,6 @@ struct Next {
 Next g_next;
 std::atomic<uint32_t> g_ready;  // 1: g_next is filled
 thread_local bool t_resolving __attribute__((tls_model("initial-exec")));
-thread_local bool t_nested __attribute__((tls_model("initial-exec")));  // see Nested
 thread_local void* t_sized __attribute__((tls_model("initial-exec")));  // address in a sized delete
 
 constexpr size_t kArenaBytes = 64 * 1024;
@@ -71,19 +77,12 @@ void find(F& function, const char* name) {
   function = reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
-// The next allocator's functions. False while the calling thread is itself within the search.
-bool resolve() {
-  // acquire: partner of the store below
-  if (g_ready.load(std::memory_order_acquire) != 0) [[likely]] {
-    return true;
-  }
-  if (t_resolving) {
-    return false;
-  }
-  t_resolving = true;
+void search() {
   Next next;  // several threads may search at once; they find the same
-  find(next.malloc, "malloc");
-  find(next.free, "free");
+  void* (*next_malloc)(size_t) = nullptr;
+  void (*next_free)(void*) = nullptr;
+  find(next_malloc, "malloc");
+  find(next_free, "free");
   find(next.calloc, "calloc");
   find(next.realloc, "realloc");
   find(next.memalign, "memalign");
@@ -93,13 +92,40 @@ bool resolve() {
   find(next.pvalloc, "pvalloc");
   find(next.usable_size, "malloc_usable_size");
   find(next.pthread_create, "pthread_create");
-  t_resolving = false;
+  // acquire: partner of the store below
   if (g_ready.load(std::memory_order_acquire) == 0) {
     g_next = next;
-    g_ready.store(1, std::memory_order_release);  // partner of the loads above
+    g_next_malloc.store(next_malloc, std::memory_order_relaxed);
+    g_next_free.store(next_free, std::memory_order_relaxed);
+    g_ready.store(1, std::memory_order_release);  // partner of the loads in resolve() and above
   }
+}
+
+[[gnu::noinline]] bool resolve_now() {
+  if (t_resolving) {
+    return false;
+  }
+  t_resolving = true;
+  search();
+  t_resolving = false;
   recorder::start();
   return true;
+}
+
+// Fills g_next. False while the calling thread is itself within the search.
+inline bool resolve() {
+  // acquire: partner of the store in search()
+  return g_ready.load(std::memory_order_acquire) != 0 || resolve_now();
+}
+
+void* first_malloc(size_t size) {
+  return resolve() ? g_next_malloc.load(std::memory_order_relaxed)(size) : arena_malloc(size);
+}
+
+void first_free(void* p) {
+  if (resolve()) {
+    g_next_free.load(std::memory_order_relaxed)(p);
+  }
 }
 
 uint64_t log2_of(size_t alignment) {
@@ -107,16 +133,23 @@ uint64_t log2_of(size_t alignment) {
 }
 
 // An allocator may serve a calloc, a realloc or an aligned request by calling malloc or free
-// through the symbol table, which is us again: those calls are its own, not the program's.
+// through the symbol table, which is us again: those calls are its own, not the program's. Without
+// a limit they leave the inline path, and note_slowly() leaves them out.
 class Nested {
  public:
-  Nested() : outer_(t_nested) { t_nested = true; }
-  ~Nested() { t_nested = outer_; }
+  Nested() : limit_(recorder::t_log.limit) {
+    recorder::t_log.limit = nullptr;
+    ++recorder::t_log.nested;
+  }
+  ~Nested() {
+    --recorder::t_log.nested;
+    recorder::t_log.limit = limit_;
+  }
   Nested(const Nested&) = delete;
   Nested& operator=(const Nested&) = delete;
 
  private:
-  bool outer_;
+  std::uint64_t* limit_;
 };
 
 template <typename Function, typename... Arguments>
@@ -125,11 +158,35 @@ auto pass(Function function, Arguments... arguments) {
   return function(arguments...);
 }
 
-void* note(const recorder::Call& call) {
-  if (call.address != nullptr && !t_nested && recorder::recording()) {
-    recorder::append(call, recorder::stamp());
+[[gnu::noinline]] void* note_slowly(Kind kind, void* address, size_t size, uint64_t extra) {
+  if (address != nullptr && !in_arena(address) && recorder::t_log.nested == 0 &&
+      recorder::recording()) {
+    recorder::append({kind, address, size, extra});
   }
-  return const_cast<void*>(call.address);
+  return address;
+}
+
+[[gnu::always_inline]] inline void* note(Kind kind, void* address, size_t size = 0,
+                                         uint64_t extra = 0) {
+  if (address != nullptr && recorder::try_put({kind, address, size, extra})) [[likely]] {
+    return address;
+  }
+  return note_slowly(kind, address, size, extra);
+}
+
+// The end of a realloc is noted wherever its beginning was: failed, or with the gate closed since.
+void note_realloc_end(void* result, size_t size) {
+  if (!recorder::try_put({Kind::kReallocEnd, result, size})) {
+    recorder::append({Kind::kReallocEnd, result, size});
+  }
+}
+
+void* realloc_from_arena(void* p, size_t size) {
+  void* copy = malloc(size);
+  if (copy != nullptr) {
+    memcpy(copy, p, size < arena_size(p) ? size : arena_size(p));
+  }
+  return copy;
 }
 
 __attribute__((constructor)) void start_recording() { resolve(); }
@@ -137,18 +194,15 @@ __attribute__((constructor)) void start_recording() { resolve(); }
 }  // namespace
 
 RECORDER_EXPORT void* malloc(size_t size) {
-  if (!resolve()) {
-    return arena_malloc(size);
-  }
-  return note({Kind::kMalloc, g_next.malloc(size), size});
+  return note(Kind::kMalloc, g_next_malloc.load(std::memory_order_relaxed)(size), size);
 }
 
 RECORDER_EXPORT void free(void* p) {
-  if (p == nullptr || in_arena(p) || !resolve()) {
+  if (p == nullptr || in_arena(p)) {
     return;
   }
-  note({t_sized == p ? Kind::kFreeSized : Kind::kFree, p});
-  g_next.free(p);
+  note(t_sized == p ? Kind::kFreeSized : Kind::kFree, p);
+  g_next_free.load(std::memory_order_relaxed)(p);
 }
 
 RECORDER_EXPORT void cfree(void* p) { free(p); }
@@ -157,7 +211,7 @@ RECORDER_EXPORT void* calloc(size_t count, size_t size) {
   if (!resolve()) {
     return count == 0 || size <= kArenaBytes / count ? arena_malloc(count * size) : nullptr;
   }
-  return note({Kind::kCalloc, pass(g_next.calloc, count, size), size, count});
+  return note(Kind::kCalloc, pass(g_next.calloc, count, size), size, count);
 }
 
 RECORDER_EXPORT void* realloc(void* p, size_t size) {
@@ -165,24 +219,20 @@ RECORDER_EXPORT void* realloc(void* p, size_t size) {
     return malloc(size);
   }
   if (in_arena(p) || !resolve()) {
-    void* copy = malloc(size);
-    if (copy != nullptr) {
-      memcpy(copy, p, size < arena_size(p) ? size : arena_size(p));
-    }
-    return copy;
+    return realloc_from_arena(p, size);
   }
-  if (t_nested || !recorder::recording()) {
+  if (recorder::t_log.nested != 0 || !recorder::recording()) {
     return pass(g_next.realloc, p, size);
   }
   if (size == 0) {  // what becomes of the block differs between allocators; most free it
-    void* result = nullptr;
-    recorder::append({Kind::kFree, p}, recorder::stamp());
-    result = pass(g_next.realloc, p, size_t{0});
-    return note({Kind::kMalloc, result, 0});
+    note(Kind::kFree, p);
+    return note(Kind::kMalloc, pass(g_next.realloc, p, size_t{0}));
   }
-  recorder::append({Kind::kReallocBegin, p}, recorder::stamp());
+  if (!recorder::try_put({Kind::kReallocBegin, p})) {
+    recorder::append({Kind::kReallocBegin, p});
+  }
   void* result = pass(g_next.realloc, p, size);
-  recorder::append({Kind::kReallocEnd, result, size}, recorder::stamp());
+  note_realloc_end(result, size);
   return result;
 }
 
@@ -197,33 +247,33 @@ RECORDER_EXPORT void* reallocarray(void* p, size_t count, size_t size) {
 
 RECORDER_EXPORT void* memalign(size_t alignment, size_t size) {
   resolve();
-  return note(
-      {Kind::kAlignedAlloc, pass(g_next.memalign, alignment, size), size, log2_of(alignment)});
+  return note(Kind::kAlignedAlloc, pass(g_next.memalign, alignment, size), size,
+              log2_of(alignment));
 }
 
 RECORDER_EXPORT void* aligned_alloc(size_t alignment, size_t size) {
   resolve();
-  return note(
-      {Kind::kAlignedAlloc, pass(g_next.aligned_alloc, alignment, size), size, log2_of(alignment)});
+  return note(Kind::kAlignedAlloc, pass(g_next.aligned_alloc, alignment, size), size,
+              log2_of(alignment));
 }
 
 RECORDER_EXPORT int posix_memalign(void** out, size_t alignment, size_t size) {
   resolve();
   const int result = pass(g_next.posix_memalign, out, alignment, size);
   if (result == 0) {
-    note({Kind::kPosixMemalign, *out, size, log2_of(alignment)});
+    note(Kind::kPosixMemalign, *out, size, log2_of(alignment));
   }
   return result;
 }
 
 RECORDER_EXPORT void* valloc(size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, pass(g_next.valloc, size), size, 12});
+  return note(Kind::kAlignedAlloc, pass(g_next.valloc, size), size, 12);
 }
 
 RECORDER_EXPORT void* pvalloc(size_t size) {
   resolve();
-  return note({Kind::kAlignedAlloc, pass(g_next.pvalloc, size), (size + 4095) & ~size_t{4095}, 12});
+  return note(Kind::kAlignedAlloc, pass(g_next.pvalloc, size), (size + 4095) & ~size_t{4095}, 12);
 }
 
 RECORDER_EXPORT size_t malloc_usable_size(void* p) {
@@ -324,8 +374,7 @@ RECORDER_EXPORT int pthread_create(pthread_t* thread, const pthread_attr_t* attr
   launch->number = recorder::reserve_thread();
   launch->body = body;
   launch->argument = argument;
-  const uint64_t clock = recorder::stamp();
-  recorder::append({Kind::kThreadStart, reinterpret_cast<void*>(uintptr_t{launch->number})}, clock);
+  recorder::append({Kind::kThreadStart, reinterpret_cast<void*>(uintptr_t{launch->number})});
   const int result = g_next.pthread_create(thread, attributes, launched, launch);
   if (result != 0) {
     launch->taken.store(0, std::memory_order_release);  // partner of take_launch()

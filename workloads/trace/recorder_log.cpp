@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,10 +16,19 @@
 #include <x86intrin.h>
 #endif
 
-// glibc's own note that no second thread was ever started.
-extern "C" char __libc_single_threaded;
-
 namespace recorder {
+
+constinit thread_local ThreadLog t_log __attribute__((tls_model("initial-exec"))) = {};
+
+namespace {
+ForkMark g_never_open;  // stands in until start() has made the real one
+}
+trace::raw::Control* g_control = nullptr;  // shared by all processes; set once in each image, kept
+                                           // by its forks
+ForkMark* g_mark = &g_never_open;
+std::atomic<std::uint32_t> g_threaded;
+std::atomic<std::uint64_t> g_owners[kOwnerEntries];  // untouched while there is one thread
+
 namespace {
 
 using namespace trace::raw;
@@ -25,29 +36,6 @@ using namespace trace::raw;
 constexpr std::uint32_t kNoThread = ~0u;
 constexpr std::size_t kMaxPath = 512;
 
-// What a thread appends to. Zero at thread start: the first event finds no room and opens a
-// segment.
-struct ThreadLog {
-  std::uint64_t* at;
-  std::uint64_t* end;
-  char* segment;        // start of the mapping that holds [at, end); null where there is none
-  std::uint32_t units;  // of the mapping
-  std::uint32_t number_plus_1;
-  std::uint32_t sequence;  // segments opened so far
-  std::uint32_t epoch;     // of the process state that the above belongs to
-  std::uint32_t untimed;   // events since the last timed one
-};
-thread_local ThreadLog t_log __attribute__((tls_model("initial-exec")));
-
-// One page that the kernel zeroes in a forked child, which thereby notices that it needs a log of
-// its own.
-struct ForkMark {
-  std::atomic<std::uint32_t> open;
-};
-
-Control* g_control = nullptr;  // shared by all processes; set once in each image, kept by its forks
-ForkMark g_never_open;         // stands in until start() has made the real one
-ForkMark* g_mark = &g_never_open;
 LogHeader* g_header = nullptr;
 char g_directory[kMaxPath];
 char g_path[kMaxPath + 32];  // of this process's log
@@ -55,7 +43,6 @@ pthread_key_t g_exit_key;
 bool g_has_exit_key = false;
 std::atomic<std::uint32_t> g_epoch;
 std::atomic<std::uint32_t> g_starting;
-std::atomic<std::uint32_t> g_threaded;  // 1 from the first sign of a second thread on
 
 std::uint64_t read_clock() {
 #if defined(__x86_64__)
@@ -74,6 +61,28 @@ std::uint64_t monotonic_ns() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
          static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// The system calls of the hot threads go past the C library: there, they would be points at which a
+// thread can be cancelled in the midst of a malloc.
+int open_file(const char* path, int flags) {
+  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags | O_RDWR | O_CLOEXEC, 0600));
+}
+
+void close_file(int fd) { syscall(SYS_close, fd); }
+
+bool write_whole(int fd, const char* data, std::size_t bytes, std::size_t offset) {
+  while (bytes > 0) {
+    const long written = syscall(SYS_pwrite64, fd, data, bytes, offset);
+    if (written <= 0 && errno != EINTR) {
+      return false;
+    }
+    const std::size_t done = written > 0 ? static_cast<std::size_t>(written) : 0;
+    data += done;
+    bytes -= done;
+    offset += done;
+  }
+  return true;
 }
 
 char* append_text(char* at, const char* text) {
@@ -107,17 +116,17 @@ void* map_shared(int fd, std::size_t bytes, std::size_t offset) {
 // fallocate, not ftruncate: it never shrinks the file under another thread, and a full disk is an
 // error here rather than a SIGBUS at the first store.
 bool extend(int fd, std::size_t offset, std::size_t bytes) {
-  if (fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) {
+  if (syscall(SYS_fallocate, fd, 0, offset, bytes) == 0) {
     return true;
   }
   const char zero = 0;
-  return errno == EOPNOTSUPP && pwrite(fd, &zero, 1, static_cast<off_t>(offset + bytes - 1)) == 1;
+  return errno == EOPNOTSUPP && write_whole(fd, &zero, 1, offset + bytes - 1);
 }
 
 bool map_control() {
   char path[kMaxPath + 32];
   append_text(append_text(append_text(path, g_directory), "/"), kControlName);
-  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  const int fd = open_file(path, 0);
   if (fd < 0) {
     return false;
   }
@@ -149,7 +158,7 @@ bool open_log() {
   const std::uint32_t number = g_control->next_log.fetch_add(1, std::memory_order_relaxed);
   append_text(append_number(append_text(append_text(g_path, g_directory), "/log-"), number),
               ".raw");
-  const int fd = open(g_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int fd = open_file(g_path, O_CREAT | O_EXCL);
   if (fd < 0) {
     return false;
   }
@@ -167,7 +176,7 @@ void unmap_segment(ThreadLog& log) {
     munmap(log.segment, log.units * kUnitBytes);
   }
   log.segment = nullptr;
-  log.at = log.end = nullptr;
+  log.at = log.limit = log.end = nullptr;
 }
 
 // Runs when the thread exits. What the thread still calls after this opens another small segment.
@@ -199,55 +208,93 @@ bool read_directory() {
   return true;
 }
 
-// Units of the log for the calling thread, mapped; null where there is no more room.
-char* take_units(std::uint32_t units) {
+// A place for so many units in the log, and the log opened; fd < 0 where there is no more room.
+struct Place {
+  int fd = -1;
+  std::size_t offset = 0;
+};
+Place take_units(std::uint32_t units) {
   // relaxed: the counts bound and number the units, no data is passed through them
   if (g_control->units.fetch_add(units, std::memory_order_relaxed) >= g_control->max_units) {
-    return nullptr;
+    return {};
   }
   const std::size_t index = g_header->units.fetch_add(units, std::memory_order_relaxed);
-  const std::size_t offset = kLogHeaderBytes + index * kUnitBytes;
-  const std::size_t bytes = units * kUnitBytes;
-  const int fd = open(g_path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) {
-    return nullptr;
-  }
-  void* at = extend(fd, offset, bytes) ? map_shared(fd, bytes, offset) : nullptr;
-  close(fd);
-  return static_cast<char*>(at);
+  return {open_file(g_path, 0), kLogHeaderBytes + index * kUnitBytes};
 }
 
-// Short threads take little; busy ones come here once in about 16,000 events.
+void begin_segment(ThreadLog& log) {
+  auto* header = reinterpret_cast<SegmentHeader*>(log.segment);
+  *header = {kSegmentMagic, log.number_plus_1 - 1, log.sequence++,
+             log.units,     read_clock(),          monotonic_ns()};
+  log.at = reinterpret_cast<std::uint64_t*>(header + 1);
+  log.limit = nullptr;
+}
+
+// Short threads take little.
 std::uint32_t next_units(std::uint32_t sequence) {
   return sequence == 0 ? 1 : sequence == 1 ? 4 : kMaxSegmentUnits;
 }
 
+void name_thread(ThreadLog& log, std::uint32_t number) {
+  log.number_plus_1 = number + 1;
+  log.owner = log.number_plus_1 < kNoOwner ? log.number_plus_1 : kNoOwner;
+}
+
 bool open_segment(ThreadLog& log) {
   const std::uint32_t units = next_units(log.sequence);
-  char* segment = take_units(units);
-  if (segment == nullptr) {
+  const std::size_t bytes = units * kUnitBytes;
+  const Place place = take_units(units);
+  if (place.fd < 0) {
+    return false;
+  }
+  void* at =
+      extend(place.fd, place.offset, bytes) ? map_shared(place.fd, bytes, place.offset) : nullptr;
+  close_file(place.fd);
+  if (at == nullptr) {
     return false;
   }
   unmap_segment(log);
   if (log.number_plus_1 == 0) {
-    log.number_plus_1 = reserve_thread() + 1;
+    name_thread(log, reserve_thread());
   }
-  auto* header = reinterpret_cast<SegmentHeader*>(segment);
-  *header = {kSegmentMagic, log.number_plus_1 - 1, log.sequence++,
-             units,         read_clock(),          monotonic_ns()};
-  log.segment = segment;
+  log.segment = static_cast<char*>(at);
   log.units = units;
-  log.at = reinterpret_cast<std::uint64_t*>(header + 1);
-  log.end = reinterpret_cast<std::uint64_t*>(segment + units * kUnitBytes);
+  log.end = reinterpret_cast<std::uint64_t*>(log.segment + bytes);
+  begin_segment(log);
   if (log.sequence == 1 && g_has_exit_key) {
-    pthread_setspecific(g_exit_key, segment);
+    pthread_setspecific(g_exit_key, log.segment);
   }
   return true;
 }
 
-// REQUIRES: recording(). Room for one event more, or false and the gate closed for all.
-bool make_room(ThreadLog& log) {
-  const int saved_errno = errno;
+// Copies a full segment to a new place in the log and begins anew in the same memory, which stays
+// in the cache: a fourth of the cost of mapping fresh pages of a file. The copy's header is written
+// last; while both are there, the copy counts (see raw_log.hpp).
+bool reuse_segment(ThreadLog& log) {
+  constexpr std::size_t kHeader = sizeof(SegmentHeader);
+  const std::size_t bytes = log.units * kUnitBytes;
+  const Place place = take_units(log.units);
+  if (place.fd < 0) {
+    return false;
+  }
+  const bool copied =
+      write_whole(place.fd, log.segment + kHeader, bytes - kHeader, place.offset + kHeader) &&
+      write_whole(place.fd, log.segment, kHeader, place.offset);
+  close_file(place.fd);
+  if (copied) {
+    memset(log.segment + kHeader, 0, bytes - kHeader);
+    // against the compiler: with the new header, old events would count twice
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    begin_segment(log);
+  }
+  return copied;
+}
+
+bool has_room(const ThreadLog& log) {
+  return log.end - log.at >= static_cast<ptrdiff_t>(kMaxEventWords);
+}
+
+bool renew(ThreadLog& log) {
   // relaxed: a thread that was not forked away saw its own epoch change; others cannot exist then
   const std::uint32_t epoch = g_epoch.load(std::memory_order_relaxed);
   if (log.epoch != epoch) {
@@ -257,7 +304,19 @@ bool make_room(ThreadLog& log) {
     log = ThreadLog{};
     log.epoch = epoch;
   }
-  const bool room = log.end - log.at >= static_cast<ptrdiff_t>(kMaxEventWords) || open_segment(log);
+  return has_room(log) || (log.units == kMaxSegmentUnits ? reuse_segment(log) : open_segment(log));
+}
+
+// REQUIRES: recording(). Room for one event more, or false and the gate closed for all. Signals
+// wait: their handlers' events need the room that is being made.
+bool make_room(ThreadLog& log) {
+  const int saved_errno = errno;
+  sigset_t before;
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const bool room = renew(log);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!room) {
     // relaxed: bench reads these when the processes are gone; the others stop a few events later
     g_control->out_of_space.store(1, std::memory_order_relaxed);
@@ -265,6 +324,26 @@ bool make_room(ThreadLog& log) {
   }
   errno = saved_errno;
   return room;
+}
+
+// Clock of the event, 0 where it needs none; a timed one begins the next run of untimed ones.
+// REQUIRES: room.
+std::uint64_t clock_of(const Call& call, ThreadLog& log) {
+  // relaxed: see own_order() and try_put()
+  const std::uint32_t gate = g_control->gate.load(std::memory_order_relaxed);
+  const bool own = call.kind != Kind::kThreadStart && own_order(call.address, log);
+  if (own && log.at < log.limit && gate == log.gate) {
+    return 0;
+  }
+  if (!own) {
+    owner_entry(call.address).store(owner_value(call.address, log), std::memory_order_relaxed);
+  }
+  if (log.owner != kNoOwner) {
+    std::uint64_t* const last = log.end - 2 * kMaxEventWords;  // this event goes before the limit
+    log.limit = last - log.at > static_cast<ptrdiff_t>(kUntimedRun) ? log.at + kUntimedRun : last;
+  }
+  log.gate = gate;
+  return read_clock();
 }
 
 }  // namespace
@@ -278,6 +357,8 @@ void start() {
   const int saved_errno = errno;
   if (read_directory() && make_mark() && (g_control != nullptr || map_control()) && open_log()) {
     g_epoch.fetch_add(1, std::memory_order_relaxed);  // relaxed: published by the store below
+    g_threaded.store(0, std::memory_order_relaxed);   // relaxed: a process starts with one thread
+    t_log.limit = nullptr;  // after a fork, it may still be that of the parent's segment
     g_mark->open.store(1, std::memory_order_release);
   }
   errno = saved_errno;
@@ -300,40 +381,21 @@ bool recording() {
   return true;
 }
 
-std::uint64_t stamp() {
-  // relaxed: set by this thread, or before this thread was created
-  if (g_threaded.load(std::memory_order_relaxed) == 0) [[likely]] {
-    if (__libc_single_threaded != 0) [[likely]] {
-      return 0;
-    }
-    g_threaded.store(1, std::memory_order_relaxed);
-  }
-  return read_clock();
-}
-
-void append(const Call& call, std::uint64_t clock) {
+void append(const Call& call) {
   ThreadLog& log = t_log;
-  const bool room = log.end - log.at >= static_cast<ptrdiff_t>(kMaxEventWords) &&
-                    log.epoch == g_epoch.load(std::memory_order_relaxed);  // relaxed: see make_room
+  const bool room = has_room(log) &&
+                    log.epoch == g_epoch.load(std::memory_order_relaxed);  // relaxed: see renew()
   if (!room && !make_room(log)) [[unlikely]] {
     return;
   }
-  if (clock == 0 && ++log.untimed >= kUntimedRun) {
-    clock = read_clock();
-    log.untimed = 0;
-  }
+  const std::uint64_t clock = clock_of(call, log);
   const bool long_size = has_size(call.kind) && call.size >= kSizeFollows;
-  const bool extra = call.kind == Kind::kCalloc || call.kind == Kind::kAlignedAlloc ||
-                     call.kind == Kind::kPosixMemalign;
-  std::uint64_t first = (reinterpret_cast<std::uint64_t>(call.address) & kAddressMask) |
-                        static_cast<std::uint64_t>(call.kind) << kKindShift |
-                        (long_size ? kSizeFollows : call.size) << kSizeShift;
-  // The room is taken before it is filled: an event of a signal handler that comes between goes
-  // behind this one.
+  const bool extra = has_extra(call.kind);
+  std::uint64_t first = first_word(call.kind, call.address, long_size ? kSizeFollows : call.size);
+  // The order of the stores is that of try_put().
   std::uint64_t* const event = log.at;
   log.at = event + 1 + (clock != 0) + long_size + extra;
-  std::atomic_signal_fence(
-      std::memory_order_seq_cst);  // against the compiler: the order a handler relies on
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   std::uint64_t* word = event + 1;
   if (clock != 0) {
     first |= kTimedBit;
@@ -345,8 +407,7 @@ void append(const Call& call, std::uint64_t clock) {
   if (extra) {
     *word = call.extra;
   }
-  std::atomic_signal_fence(
-      std::memory_order_seq_cst);  // against the compiler: a crash leaves no half event
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   *event = first;
 }
 
@@ -359,11 +420,17 @@ void set_gate(bool on) {
 
 std::uint32_t reserve_thread() {
   // relaxed: only the uniqueness of the number matters
-  return g_header->threads.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t number = g_header->threads.fetch_add(1, std::memory_order_relaxed);
+  if (number > 0) {
+    // relaxed: a thread must see it from its first event on at an address that this one has had,
+    // and between the two events they have synchronised
+    g_threaded.store(1, std::memory_order_relaxed);
+  }
+  return number;
 }
 
 void adopt_thread(std::uint32_t number) {
-  t_log.number_plus_1 = number + 1;
+  name_thread(t_log, number);
   // relaxed: the creator was in this epoch before it created the thread
   t_log.epoch = g_epoch.load(std::memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -20,6 +21,8 @@ namespace trace {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr long kTickNs = 2'000'000;  // how coarse the time in a trace is
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -62,7 +65,17 @@ class LogDirectory {
   // relaxed throughout: the gate orders nothing, it only says whether calls are recorded
   void open_gate() { control_->gate.store(1, std::memory_order_relaxed); }
   void close_gate() { control_->gate.store(0, std::memory_order_relaxed); }
-  void turn_gate() { control_->gate.fetch_xor(1, std::memory_order_relaxed); }
+  void turn_gate() {
+    control_->gate.load(std::memory_order_relaxed) == 0 ? open_gate() : close_gate();
+  }
+  // Another number for an open gate; one that is closed meanwhile stays closed.
+  void tick() {
+    std::uint32_t gate = control_->gate.load(std::memory_order_relaxed);
+    if (gate != 0) {
+      const std::uint32_t next = gate == ~0u ? 1 : gate + 1;
+      control_->gate.compare_exchange_strong(gate, next, std::memory_order_relaxed);
+    }
+  }
   [[nodiscard]] bool out_of_space() const {
     return control_->out_of_space.load(std::memory_order_relaxed) != 0;
   }
@@ -165,17 +178,15 @@ int wait_for(pid_t pid) {
 bool follow(pid_t pid, LogDirectory& logs, double duration_s, int& status) {
   const Clock::time_point start = Clock::now();
   const sigset_t awaited = awaited_signals();
+  const timespec wait{0, kTickNs};
   for (;;) {
     if (waitpid(pid, &status, WNOHANG) == pid) {
       return true;
     }
-    const double left_s = duration_s > 0 ? duration_s - seconds_since(start) : 1.0;
-    if (left_s <= 0) {
+    if (duration_s > 0 && seconds_since(start) >= duration_s) {
       return false;
     }
-    const timespec wait{
-        static_cast<time_t>(left_s),
-        static_cast<long>((left_s - static_cast<double>(static_cast<time_t>(left_s))) * 1e9)};
+    logs.tick();
     siginfo_t info;
     const int number = sigtimedwait(&awaited, &info, &wait);
     if (number == SIGUSR1) {
@@ -201,11 +212,25 @@ double probe_call_ns(const RecordOptions& options, std::vector<std::string> envi
   return wait_for(pid) == 0 && bytes > 0 ? std::strtod(text, nullptr) : 0;
 }
 
+// The middle of an odd number of values.
+double middle(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Runs in turn, so that a machine that becomes slower or faster meanwhile does so for both.
 void measure_cost(const RecordOptions& options, const sigset_t& mask, Recording& result) {
-  LogDirectory logs(options.out, ~0ull);
-  logs.open_gate();
-  result.plain_call_ns = probe_call_ns(options, plain_environment(), mask);
-  result.recorded_call_ns = probe_call_ns(options, environment_with(options.recorder, logs), mask);
+  constexpr int kProbeRuns = 5;
+  std::vector<double> plain;
+  std::vector<double> recorded;
+  for (int run = 0; run < kProbeRuns; ++run) {
+    LogDirectory logs(options.out, ~0ull);
+    logs.open_gate();
+    plain.push_back(probe_call_ns(options, plain_environment(), mask));
+    recorded.push_back(probe_call_ns(options, environment_with(options.recorder, logs), mask));
+  }
+  result.plain_call_ns = middle(plain);
+  result.recorded_call_ns = middle(recorded);
   if (options.measure) {
     const Clock::time_point begin = Clock::now();
     wait_for(start(options.command, plain_environment(), mask));
