@@ -2,6 +2,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
+#include "bench/run/suite.hpp"
 
 namespace bench::cli {
 namespace {
@@ -25,6 +26,15 @@ std::vector<std::string> words_for_parser(const Invocation& invocation) {
   return words;
 }
 
+// An option without its value would take the next word for it.
+void refuse_empty_values(const std::vector<std::string>& words) {
+  for (const auto& word : words) {
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      throw UsageError(word + " has no value; bench COMMAND --help shows what can be given");
+    }
+  }
+}
+
 }  // namespace
 
 int dispatch(Invocation invocation) {
@@ -43,6 +53,7 @@ int dispatch(Invocation invocation) {
   add_trace(app, context);
 
   auto words = words_for_parser(context.invocation);
+  refuse_empty_values(words);
   std::reverse(words.begin(), words.end());  // CLI11 takes the words last first
   try {
     app.parse(words);

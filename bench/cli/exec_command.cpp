@@ -1,7 +1,4 @@
 // bench exec: measures any program, with all its children, under each allocator.
-#include <algorithm>
-#include <memory>
-
 #include "bench/cli/measure_words.hpp"
 #include "bench/run/pattern.hpp"
 #include "bench/run/suite.hpp"
@@ -17,6 +14,9 @@ struct ExecWords {
   std::string load;
   std::string metric;
   bool check_output = false;
+
+  void declare(CLI::App& command);
+  [[nodiscard]] RunOptions read(const Invocation& invocation) const;
 };
 
 void check_pattern(const std::string& pattern) {
@@ -31,9 +31,7 @@ std::vector<std::string> shell_words(const std::string& script) {
   return script.empty() ? std::vector<std::string>() : std::vector<std::string>{"/bin/sh", "-c", script};
 }
 
-RunOptions read_options(const ExecWords& words, const Invocation& invocation) {
-  RunOptions options;
-  read_measure_options(words.measure, invocation, options);
+void check(const ExecWords& words, const Invocation& invocation) {
   if (invocation.after_dashes.empty()) {
     throw UsageError("say what to run after --: bench exec --allocator=osmem -- COMMAND ARGUMENTS");
   }
@@ -46,56 +44,47 @@ RunOptions read_options(const ExecWords& words, const Invocation& invocation) {
   if (!words.metric.empty()) {
     check_pattern(words.metric);
   }
+}
+
+RunOptions ExecWords::read(const Invocation& invocation) const {
+  RunOptions options;
+  read_measure_options(measure, invocation, options);
+  check(*this, invocation);
   Program program;
   program.command = invocation.after_dashes;
-  program.name = words.name.empty() ? std::filesystem::path(program.command[0]).filename().string() : words.name;
-  program.prepare = shell_words(words.prepare);
-  program.ready = shell_words(words.ready);
-  program.load = shell_words(words.load);
-  program.metric = words.metric;
-  program.check_output = words.check_output;
+  program.name = name.empty() ? std::filesystem::path(program.command[0]).filename().string() : name;
+  program.prepare = shell_words(prepare);
+  program.ready = shell_words(ready);
+  program.load = shell_words(load);
+  program.metric = metric;
+  program.check_output = check_output;
   options.program = std::move(program);
   return options;
 }
 
-void add_options(CLI::App& command, ExecWords& words) {
-  add_measure_options(command, words.measure);
-  command.add_option("--name", words.name, "of the program in tables; default: the command's own")->take_last()->type_name("NAME");
-  command.add_option("--prepare", words.prepare, "shell command before each run; not measured")->take_last()->type_name("COMMAND");
-  command.add_flag("--check-output", words.check_output, "fail where stdout differs from that under the baseline");
-  command.add_option("--ready", words.ready, "for a server: shell command that succeeds once it answers")->take_last()->type_name("COMMAND");
-  command.add_option("--load", words.load, "for a server: shell command that is its work; then it is stopped")
+void ExecWords::declare(CLI::App& command) {
+  add_measure_options(command, measure);
+  command.add_option("--name", name, "of the program in tables; default: the command's own")->take_last()->type_name("NAME");
+  command.add_option("--prepare", prepare, "shell command before each run; not measured")->take_last()->type_name("COMMAND");
+  command.add_flag("--check-output", check_output, "fail where stdout differs from that under the baseline");
+  command.add_option("--ready", ready, "for a server: shell command that succeeds once it answers")->take_last()->type_name("COMMAND");
+  command.add_option("--load", load, "for a server: shell command that is its work; then it is stopped")
       ->take_last()->type_name("COMMAND");
-  command.add_option("--metric", words.metric, "throughput is the figure that this expression's group finds in the output of the load")
+  command.add_option("--metric", metric, "throughput is the figure that this expression's group finds in the output of the load")
       ->take_last()->type_name("REGEX");
-}
-
-int act(const ExecWords& words, const Invocation& invocation) {
-  if (!words.measure.resume.empty()) {
-    return resume(words.measure.resume);
-  }
-  const Format format = read_format(words.measure.format);
-  return conclude(run(read_options(words, invocation)), format);
 }
 
 }  // namespace
 
 RunOptions exec_options(const std::vector<std::string>& typed, const Invocation& invocation, std::string& format) {
-  ExecWords words;
-  CLI::App parser;
-  add_options(parser, words);
-  parser.parse(std::vector<std::string>(typed.rbegin(), typed.rend()));  // CLI11 takes the words last first
-  format = words.measure.format;
-  return read_options(words, invocation);
+  return options_from<ExecWords>(typed, invocation, format);
 }
 
 void add_exec(CLI::App& app, Context& context) {
-  auto words = std::make_shared<ExecWords>();
   CLI::App* command = app.add_subcommand("exec", "Measure any program under each allocator: bench exec --allocator=osmem -- COMMAND");
-  add_options(*command, *words);
   command->footer("Each block runs the program twice: timed, and with memory sampled over the whole tree of processes.\n"
                   "Without --metric, throughput is runs per second. Exit: 0 all measured, 2 usage, 3 some failed, 130 interrupted.");
-  command->callback([words, &context] { context.action = [words, &context] { return act(*words, context.invocation); }; });
+  add_measuring_command<ExecWords>(command, context);
 }
 
 }  // namespace bench::cli

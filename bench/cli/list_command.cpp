@@ -9,7 +9,7 @@
 #include "bench/run/catalogue.hpp"
 #include "bench/run/exec_program.hpp"
 #include "bench/run/plan.hpp"
-#include "bench/run/run.hpp"
+#include "bench/run/scratch_folder.hpp"
 #include "bench/run/suite.hpp"
 #include "bench/stats/metric.hpp"
 

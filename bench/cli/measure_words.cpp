@@ -20,6 +20,13 @@ std::uint64_t parse_whole(const std::string& what, const std::string& text, std:
   return value;
 }
 
+std::string read_against(const std::string& names) {
+  if (names.find_first_not_of(", ") == std::string::npos) {
+    throw UsageError("--against needs names, such as --against=glibc,jemalloc; --against=none compares with nothing else");
+  }
+  return names == "none" ? "" : names;
+}
+
 void say_warnings(const Report& report) {
   for (const auto& warning : report.warnings) {
     std::fprintf(stderr, "bench: warning: %s; %s\n", warning.what.c_str(), warning.remedy.c_str());
@@ -71,7 +78,7 @@ int conclude(const RunResult& result, const Format& format) {
 void add_measure_options(CLI::App& command, MeasureWords& words) {
   command.add_option("--allocator", words.allocators, "what to measure: names, all, paths of shared objects, name=path[,ENV=VALUE]")
       ->type_name("A[,B]");
-  command.add_option("--against", words.against, "what to compare with; default: every production allocator found, and the floor")
+  command.add_option("--against", words.against, "what to compare with, none for nothing; default: every production allocator found, and the floor")
       ->type_name("X[,Y]");
   command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's, 5 for a program")->take_last()->type_name("N");
   command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->take_last()->type_name("SECONDS");
@@ -88,7 +95,7 @@ void read_measure_options(const MeasureWords& words, const Invocation& invocatio
   }
   options.allocators = joined(words.allocators, ",");
   if (!words.against.empty()) {
-    options.against = joined(words.against, ",");
+    options.against = read_against(joined(words.against, ","));
   }
   if (!words.repetitions.empty()) {
     options.repetitions = static_cast<int>(parse_whole("--repetitions", words.repetitions, 1, 1000));

@@ -1,8 +1,9 @@
-// The options that `bench run` and `bench exec` share, as typed and as read.
+// What `bench run` and `bench exec` share: options as typed and as read, and how a command that measures is carried out.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,8 +43,39 @@ std::string joined(const std::vector<std::string>& pieces, const char* separator
 // Goes on with the run of `folder`, by the command that began it.
 int resume(const std::filesystem::path& folder);
 
-// What each command does with its own words, for resume(): `words` stand before "--".
-RunOptions run_options(const std::vector<std::string>& words, const Invocation& invocation, std::string& format);
-RunOptions exec_options(const std::vector<std::string>& words, const Invocation& invocation, std::string& format);
+// Each command's options, for resume(): `typed` are the words before "--", without the command's name.
+RunOptions run_options(const std::vector<std::string>& typed, const Invocation& invocation, std::string& format);
+RunOptions exec_options(const std::vector<std::string>& typed, const Invocation& invocation, std::string& format);
+
+// Words are a command's own: they hold MeasureWords as `measure`, declare() all options and read() what was typed, which throws
+// UsageError.
+template <typename Words>
+RunOptions options_from(const std::vector<std::string>& typed, const Invocation& invocation, std::string& format) {
+  Words words;
+  CLI::App parser;
+  words.declare(parser);
+  parser.parse(std::vector<std::string>(typed.rbegin(), typed.rend()));  // CLI11 takes the words last first
+  format = words.measure.format;
+  return words.read(invocation);
+}
+
+template <typename Words>
+int measure_as_typed(const Words& words, const Invocation& invocation) {
+  if (!words.measure.resume.empty()) {
+    return resume(words.measure.resume);
+  }
+  const Format format = read_format(words.measure.format);
+  return conclude(run(words.read(invocation)), format);
+}
+
+// Adds the command, which leaves measure_as_typed() in the context if it is the one typed.
+template <typename Words>
+void add_measuring_command(CLI::App* command, Context& context) {
+  auto words = std::make_shared<Words>();
+  words->declare(*command);
+  command->callback([words, &context] {
+    context.action = [words, &context] { return measure_as_typed(*words, context.invocation); };
+  });
+}
 
 }  // namespace bench::cli

@@ -13,6 +13,7 @@
 #include "bench/output/run_directory.hpp"
 #include "bench/run/layout.hpp"
 #include "bench/run/run.hpp"
+#include "bench/run/scratch_folder.hpp"
 #include "bench/run/suite.hpp"
 #include "workloads/trace/export.hpp"
 #include "workloads/trace/import.hpp"

@@ -5,6 +5,7 @@
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
 #include "bench/run/run.hpp"
+#include "bench/run/scratch_folder.hpp"
 #include "bench/run/suite.hpp"
 #include "workloads/trace/profile.hpp"
 #include "workloads/trace/recording.hpp"

@@ -18,6 +18,10 @@ std::optional<ResidentMemory> resident_memory();
 // Makes VmHWM start again from the present VmRSS (5 to /proc/self/clear_refs). False if the kernel refuses.
 bool reset_peak();
 
+// Makes the code and constants of all loaded objects resident, which the kernel otherwise maps in pieces of 64 KiB when they
+// are first used: they would count as memory of whatever ran first. Does nothing where the kernel cannot (before 5.14).
+void map_in_code();
+
 struct MappingTotals {
   std::uint64_t resident_bytes = 0;
   std::uint64_t proportional_bytes = 0;      // PSS: shared pages divided among their users

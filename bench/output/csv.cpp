@@ -70,7 +70,7 @@ std::string render_means_csv(const Report& report, const Style& /*style*/) {
   std::string text = "metric,allocator,cells,cells_left_out,ratio,ratio_low,ratio_high\n";
   for (const GeometricMean& mean : report.means) {
     text += fmt::format("{},{},{},{},{},{},{}\n", csv_field(mean.metric), csv_field(mean.allocator),
-                        mean.cells, mean.cells_left_out, rounded(mean.ratio), low(mean.interval),
+                        mean.cells, mean.left_out.size(), rounded(mean.ratio), low(mean.interval),
                         high(mean.interval));
   }
   return text;

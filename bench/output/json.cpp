@@ -42,7 +42,7 @@ ordered_json mean_json(const GeometricMean& mean) {
   json["metric"] = mean.metric;
   json["allocator"] = mean.allocator;
   json["cells"] = mean.cells;
-  json["cells_left_out"] = mean.cells_left_out;
+  json["cells_left_out"] = mean.left_out.size();
   json["ratio"] = number(mean.ratio);
   json["ratio_interval"] = pair(mean.interval);
   return json;

@@ -105,9 +105,7 @@ std::string mean_line(std::string_view metric, const Report& report, const Index
     return "";
   }
   const std::string left_out =
-      base->cells_left_out == 0
-          ? ""
-          : fmt::format(" ({} left out: not everyone has a figure)", base->cells_left_out);
+      base->left_out.empty() ? "" : fmt::format(" ({} left out)", base->left_out.size());
   std::string line = fmt::format("| geometric mean of {} cells{} | | 1 |", base->cells, left_out);
   for (const std::string& subject : subjects) {
     const GeometricMean* mean = index.mean(metric, subject);
@@ -160,7 +158,15 @@ std::string metric_section(std::string_view metric, const Report& report, const 
     }
     text += '\n';
   }
-  return text + mean_line(metric, report, index, subjects) + '\n';
+  text += mean_line(metric, report, index, subjects) + '\n';
+  const GeometricMean* base = index.mean(metric, report.facts.baseline);
+  if (base != nullptr && !base->left_out.empty()) {
+    text += "Left out of the geometric mean: " + escaped(left_out_text(*base)) + ".\n\n";
+  }
+  if (metric == "fragmentation") {
+    text += fmt::format("{}\n\n", kFragmentationNote);
+  }
+  return text;
 }
 
 std::string answer_section(const Report& report) {
@@ -247,7 +253,8 @@ std::string method_section(const Report& report) {
   Student's t interval. One repetition has no interval.
 - A verdict needs p < 0.05 after Holm's correction over all ratios of that metric, and a difference above 1 %; otherwise
   "indistinguishable". Fewer than 5 blocks: "indicative", no verdict.
-- Peak RSS is VmHWM less what was resident before the workload started. Fragmentation is peak RSS over the peak of live bytes requested.
+- Peak RSS is VmHWM less what was resident before the workload started, with all code mapped in. Where the baseline's is below
+  64 KiB, one page more or less decides, and no ratio is formed. Fragmentation is peak RSS over the peak of live bytes requested.
 - A cell with any failed repetition has no figure. Geometric means are over the cells that every allocator completed.
 - Raw figures: samples.csv. Digest: summary.csv, where low and high are the distribution-free 95 % interval of the median (smallest and
   largest below 6 repetitions). Google Benchmark's format: benchmark.json.

@@ -79,4 +79,24 @@ std::vector<std::string> failure_lines(const Report& report) {
   return lines;
 }
 
+std::string left_out_text(const GeometricMean& mean) {
+  std::vector<std::pair<std::string, std::string>> cells_of;  // by reason, in order of appearance
+  for (const LeftOutCell& cell : mean.left_out) {
+    std::string name = cell.workload;
+    name += cell.threads > 1 ? fmt::format(" on {} threads", cell.threads) : "";
+    const auto found =
+        std::ranges::find(cells_of, cell.why, &std::pair<std::string, std::string>::first);
+    if (found == cells_of.end()) {
+      cells_of.emplace_back(cell.why, std::move(name));
+    } else {
+      found->second += ", " + name;
+    }
+  }
+  std::string text;
+  for (const auto& [why, cells] : cells_of) {
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", why, cells);
+  }
+  return text;
+}
+
 }  // namespace bench

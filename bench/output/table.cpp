@@ -30,6 +30,7 @@ struct Part {
   std::string_view metric;
   std::string_view beside;
   std::string title;
+  std::string note;  // below the table; may be empty
 };
 
 enum class Intervals { kShown, kLeftOut };
@@ -283,10 +284,14 @@ std::string render_part(const Part& part, const Report& report, const Index& ind
           : "; intervals are in summary.csv and in a wider window");
   text += render_in_pieces(part, subjects, layout);
   const GeometricMean* mean = index.mean(part.metric, report.facts.baseline);
-  if (mean != nullptr && mean->cells_left_out > 0) {
-    text += fmt::format(
-        "{} of {} cells left out of the geometric means: not everyone has a figure there\n",
-        mean->cells_left_out, mean->cells + mean->cells_left_out);
+  if (mean != nullptr && !mean->left_out.empty()) {
+    const std::size_t cells = static_cast<std::size_t>(mean->cells) + mean->left_out.size();
+    text += wrapped(fmt::format("{} of {} cells left out of the geometric means. {}",
+                                mean->left_out.size(), cells, left_out_text(*mean)),
+                    0, width);
+  }
+  if (!part.note.empty()) {
+    text += wrapped(part.note, 0, width);
   }
   return text + '\n';
 }
@@ -294,16 +299,17 @@ std::string render_part(const Part& part, const Report& report, const Index& ind
 std::vector<Part> parts_of(const Index& index) {
   std::vector<Part> parts;
   if (index.has_metric("throughput")) {
-    parts.push_back({"throughput", "", "Throughput (operations per second; higher is better)"});
+    parts.push_back({"throughput", "", "Throughput (operations per second; higher is better)", ""});
   } else if (index.has_metric("wall_time")) {
-    parts.push_back({"wall_time", "", "Wall time (lower is better)"});
+    parts.push_back({"wall_time", "", "Wall time (lower is better)", ""});
   }
   if (index.has_metric("peak_rss")) {
     const bool fragmentation = index.has_metric("fragmentation");
     parts.push_back({"peak_rss", fragmentation ? "fragmentation" : "",
                      fragmentation ? "Peak RSS (lower is better), and fragmentation: peak RSS over "
-                                     "peak live bytes (lower is better, 1 is least)"
-                                   : "Peak RSS (lower is better)"});
+                                     "peak live bytes (lower is better)"
+                                   : "Peak RSS (lower is better)",
+                     fragmentation ? std::string(kFragmentationNote) : ""});
   }
   return parts;
 }
@@ -320,7 +326,7 @@ std::string legend(const Report& report, const Style& style) {
         return row.median && !row.ratio && row.allocator != report.facts.baseline &&
                (row.metric == "throughput" || row.metric == "peak_rss");
       })) {
-    text += "   (figure): no ratio, as one of the two is missing or 0";
+    text += "   (figure): no ratio, as one of the two is missing or 0, or the baseline's is below 64 KiB";
   }
   return wrapped(text, 0, static_cast<std::size_t>(style.width));
 }

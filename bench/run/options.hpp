@@ -13,7 +13,7 @@ namespace bench {
 
 struct RunOptions {
   std::string allocators = "osmem";
-  std::optional<std::string> against;          // none: the production allocators installed, and the floor
+  std::optional<std::string> against;          // not set: the production allocators installed, and the floor; "": nothing
   std::vector<std::string> workloads;          // names, globs, name:parameter=value,..., paths of modules; empty: the suite's
   std::vector<std::string> suites = {"quick"};
   std::vector<int> threads;                    // empty: the suite's

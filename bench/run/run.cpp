@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <memory>
 
@@ -14,6 +12,7 @@
 #include "bench/measure/sha256.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/runner.hpp"
+#include "bench/run/scratch_folder.hpp"
 
 namespace bench {
 namespace {
@@ -174,20 +173,6 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
 }
 
 }  // namespace
-
-ScratchFolder::ScratchFolder() {
-  std::string pattern = (fs::temp_directory_path() / "bench-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) {
-    throw OutputError("cannot make a folder in " + fs::temp_directory_path().string() + ": " + std::strerror(errno) +
-                      "; set TMPDIR to one that can be written");
-  }
-  path_ = pattern;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;  // nothing is lost if it stays
-  fs::remove_all(path_, ignored);
-}
 
 EarlierCommand earlier_command(const fs::path& folder) {
   RunRecord record(folder);

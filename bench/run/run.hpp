@@ -27,17 +27,4 @@ struct EarlierCommand {
 };
 EarlierCommand earlier_command(const std::filesystem::path& folder);
 
-// A file system folder of its own, removed with all its contents at the end.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace bench

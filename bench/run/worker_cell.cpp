@@ -9,9 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-// Below this peak of live bytes, pages and thread stacks outweigh what was requested, and the ratio says nothing.
-constexpr std::uint64_t kLeastPeakForFragmentationBytes = 256 * 1024;
-
 void add(Measured& into, const Sample& blank, std::string_view metric, double value, std::string_view unit = {}) {
   Sample sample = blank;
   sample.metric = metric;
@@ -152,13 +149,13 @@ void WorkerCell::add_timed(const json& result, const Sample& blank, Measured& in
   add(into, blank, "user_time", result.at("user_s"));
   add(into, blank, "system_time", result.at("system_s"));
   add(into, blank, "peak_rss", peak_bytes);
-  if (live_peak_bytes_ >= kLeastPeakForFragmentationBytes) {
+  if (live_peak_bytes_ >= kLeastLiveForFragmentationBytes) {
     add(into, blank, "fragmentation", peak_bytes / static_cast<double>(live_peak_bytes_));
   }
   if (live_peak_bytes_ > 0) {
     add(into, blank, "peak_live", static_cast<double>(live_peak_bytes_));
   }
-  add(into, blank, "start_rss", result.at("start_rss_bytes"), "bytes");
+  add(into, blank, "start_rss", result.at("initial_rss_bytes"), "bytes");
   for (const char* metric : {"minor_faults", "major_faults", "voluntary_switches", "involuntary_switches"}) {
     add(into, blank, metric, result.at(metric));
   }

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "bench/stats/metric.hpp"
+
 namespace bench {
 namespace {
 
@@ -15,7 +17,7 @@ using CellKey = std::pair<std::string_view, int>;  // workload, threads
 struct MetricRows {
   std::string_view metric;
   std::vector<std::string_view> allocators;  // in order of appearance
-  std::map<CellKey, std::map<std::string_view, const Summary*>> cells;
+  std::map<CellKey, std::map<std::string_view, const Summary*>> cells;  // rows by allocator
 };
 
 std::vector<MetricRows> by_metric(std::span<const Summary> summaries) {
@@ -34,14 +36,42 @@ std::vector<MetricRows> by_metric(std::span<const Summary> summaries) {
   return all;
 }
 
-// Every allocator has a figure there, and every one but the baseline a ratio.
-bool complete(const MetricRows& rows, const std::map<std::string_view, const Summary*>& cell,
-              std::string_view baseline) {
-  return std::ranges::all_of(rows.allocators, [&](std::string_view allocator) {
-    const auto found = cell.find(allocator);
-    return found != cell.end() && (allocator == baseline ? found->second->median.has_value()
-                                                         : found->second->ratio.has_value());
-  });
+using CellRows = std::map<std::string_view, const Summary*>;  // by allocator
+
+// Why one allocator's row cannot go into a mean; empty if it can. A figure of 0 has no logarithm.
+std::string gap_of(const CellRows& cell, std::string_view allocator, std::string_view baseline) {
+  const auto found = cell.find(allocator);
+  const std::string under = " under " + std::string(allocator);
+  if (found == cell.end()) {
+    return "no figure" + under;
+  }
+  const Summary& row = *found->second;
+  if (row.status != Status::kOk) {
+    return std::string(to_string(row.status)) + under;
+  }
+  if (!row.median) {
+    return "no figure" + under;
+  }
+  if (*row.median == 0) {
+    return "0" + under;
+  }
+  if (allocator == baseline) {
+    return *row.median < metric_named(row.metric).least_for_ratio ? "too small for a ratio" + under : "";
+  }
+  return row.ratio ? "" : "no ratio" + under;
+}
+
+// Empty if every allocator has a figure there, and every one but the baseline a ratio.
+std::string why_left_out(const MetricRows& rows, const CellRows& cell, std::string_view baseline) {
+  if (std::string why = gap_of(cell, baseline, baseline); !why.empty()) {
+    return why;  // the reason why the others have no ratio
+  }
+  for (const std::string_view allocator : rows.allocators) {
+    if (std::string why = gap_of(cell, allocator, baseline); !why.empty()) {
+      return why;
+    }
+  }
+  return {};
 }
 
 // The mean over cells of the log-ratios of each block that all the cells have.
@@ -83,20 +113,23 @@ GeometricMean mean_of(std::span<const Summary* const> cells, const SummaryOption
 GeometricMean mean_for(const MetricRows& rows, std::string_view allocator,
                        std::string_view baseline, const SummaryOptions& options) {
   std::vector<const Summary*> cells;
+  std::vector<LeftOutCell> left_out;
   int complete_cells = 0;
   for (const auto& [key, cell] : rows.cells) {
-    if (complete(rows, cell, baseline)) {
-      ++complete_cells;
-      if (allocator != baseline) {
-        cells.push_back(cell.at(allocator));
-      }
+    if (std::string why = why_left_out(rows, cell, baseline); !why.empty()) {
+      left_out.push_back({std::string(key.first), key.second, std::move(why)});
+      continue;
+    }
+    ++complete_cells;
+    if (allocator != baseline) {
+      cells.push_back(cell.at(allocator));
     }
   }
   GeometricMean mean = mean_of(cells, options);
   mean.metric = rows.metric;
   mean.allocator = allocator;
   mean.cells = complete_cells;
-  mean.cells_left_out = static_cast<int>(rows.cells.size()) - complete_cells;
+  mean.left_out = std::move(left_out);
   if (allocator == baseline && complete_cells > 0) {
     mean.ratio = 1;
   }

@@ -11,13 +11,20 @@
 
 namespace bench {
 
+// A cell that is no part of a mean, and why: "0 under glibc", "TIMEOUT under jemalloc".
+struct LeftOutCell {
+  std::string workload;
+  int threads = 0;
+  std::string why;
+};
+
 // The geometric mean of one allocator's ratios over the cells in which every allocator completed
 // that metric.
 struct GeometricMean {
   std::string metric;
   std::string allocator;
   int cells = 0;                     // cells that went in
-  int cells_left_out = 0;            // cells that some allocator failed or that have no ratio
+  std::vector<LeftOutCell> left_out;  // that some allocator failed or that have no ratio
   std::optional<double> ratio;       // none if no cell is left; 1 for the baseline
   std::optional<Interval> interval;  // over blocks that all those cells have; none if fewer than 2
   std::vector<BlockRatio> log_ratios;  // mean over cells, a block each

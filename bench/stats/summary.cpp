@@ -123,10 +123,20 @@ void digest_values(const Cell& cell, Summary& row, const SummaryOptions& options
   row.range = median_interval(values, options.confidence);
 }
 
+// A baseline of a few pages has no ratio that says anything of the allocators.
+bool is_large_enough(const Cell& baseline, std::string_view metric) {
+  const double least = metric_named(metric).least_for_ratio;
+  std::vector<double> values;
+  for (const auto& [block, value] : baseline.values) {
+    values.push_back(value);
+  }
+  return least <= 0 || (!values.empty() && median(values) >= least);
+}
+
 void digest_ratio(const Cell& cell, const Cell* baseline, Summary& row,
                   const SummaryOptions& options) {
   if (baseline == nullptr || baseline == &cell || baseline->failure != nullptr ||
-      row.status != Status::kOk) {
+      row.status != Status::kOk || !is_large_enough(*baseline, row.metric)) {
     return;
   }
   row.log_ratios = pair_by_block(cell, *baseline);

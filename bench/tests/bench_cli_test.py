@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import json
 import os
 import re
@@ -101,6 +102,24 @@ class Whole(BenchTest):
         self.assertEqual({row["allocator"] for row in points}, {"glibc", "limit"})
         self.assertTrue(all(int(row["rss_bytes"]) > 0 for row in points))
 
+    def test_against_none_measures_the_subject_alone(self) -> None:
+        done = self.run_bench("--allocator=limit", "--against=none", "--workload=pair")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(set(statuses(self.out)), {("pair", "limit")})
+
+    def test_threads_relative_to_the_cpus_are_run(self) -> None:
+        cpus = len(os.sched_getaffinity(0))
+        done = self.run_bench("--allocator=limit", "--against=none", "--workload=pair", "--threads=2cpus,1..2cpus")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        doublings = {2**i for i in range(20) if 2**i < 2 * cpus}
+        self.assertEqual({int(row["threads"]) for row in rows(self.out)}, doublings | {2 * cpus})
+
+    def test_own_libraries_have_the_version_of_the_project(self) -> None:
+        version = self.bench("--version").stdout.split()[-1]
+        listed = {line.split()[0]: line.split()[2] for line in self.bench("list", "allocators").stdout.splitlines()[1:-1]}
+        for name in ["osmem", "limit", "osmem-classic", "freelist", "altmem", "live-bytes"]:
+            self.assertEqual(listed[name], version, name)
+
     def test_configurations_are_allocators_of_their_own(self) -> None:
         done = self.run_bench("--allocator=tight=jemalloc,MALLOC_CONF=narenas:1,dirty_decay_ms:0", "--against=jemalloc",
                               "--workload=pair", "--format=json")
@@ -128,7 +147,8 @@ class Whole(BenchTest):
 
 class Failures(BenchTest):
     def test_each_kind_of_failed_cell_is_told_and_the_rest_kept(self) -> None:
-        names = {"crash": "CRASHED", "hang": "TIMEOUT", "checksum": "WRONG", "count": "WRONG", "memory": "OOM", "throw": "FAILED"}
+        names = {"crash": "CRASHED", "hang": "TIMEOUT", "checksum": "WRONG", "count": "WRONG", "memory": "OOM", "throw": "FAILED",
+                 "new": "OOM", "thread-new": "OOM", "thread-throw": "FAILED"}
         wanted = ",".join(f"fixture-{name}:when=preloaded" for name in names)
         done = self.run_bench("--allocator=jemalloc", "--against=glibc", f"--workload={fixture('misbehaving')},{wanted}", "--timeout=2")
         self.assertEqual(done.returncode, 3, done.stderr)
@@ -142,6 +162,10 @@ class Failures(BenchTest):
             if row["status"] != "ok":
                 self.assertEqual(row["value"], "")
                 self.assertTrue(row["detail"])
+        detail = {row["workload"].split(":")[0]: row["detail"] for row in rows(self.out)}
+        for name in ["new", "thread-new"]:
+            self.assertIn("out of memory: a request by operator new was refused", detail[f"fixture-{name}"])
+        self.assertIn("a thread of the workload ended with an exception: the fixture's thread threw", detail["fixture-thread-throw"])
 
     def test_a_workload_that_fails_everywhere_fails_for_everyone(self) -> None:
         module = fixture("misbehaving")
@@ -175,6 +199,18 @@ class Failures(BenchTest):
 
 
 class Usage(BenchTest):
+    def test_an_empty_value_does_not_swallow_the_next_word(self) -> None:
+        for option in ["--against", "--threads", "--workload", "--suite"]:
+            self.assertIn(f"{option}= has no value", self.refused("--allocator=limit", f"{option}=", "--workload=pair"))
+        self.assertIn("--against=none compares with nothing", self.refused("--allocator=limit", "--against=,", "--workload=pair"))
+        self.assertIn("unknown allocator 'none'", self.refused("--allocator=limit", "--against=glibc,none"))
+
+    def test_thread_counts(self) -> None:
+        for value in ["2.5", "cpu", "0cpus", "4..1", "1...2"]:
+            line = self.refused("--allocator=limit", f"--threads={value}")
+            self.assertIn("such as 1,2,cpus,2cpus or 1..2cpus", line)
+            self.assertIn(f"not '{value}'", line)
+
     def test_names(self) -> None:
         self.assertIn("did you mean jemalloc", self.refused("--allocator=jemaloc"))
         self.assertIn("did you mean larson", self.refused("--allocator=limit", "--workload=larsen"))
@@ -322,11 +358,11 @@ class Exec(BenchTest):
 
 
 class CutOff(BenchTest):
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, **options: object) -> subprocess.Popen[str]:
         words = ["--allocator=limit", "--against=glibc", "--workload=pair,batch", "--repetitions=400", "--min-time=0.01",
                  "--threads=1", f"--out={self.out}"]
         process = subprocess.Popen([ARGUMENTS.bench, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   cwd=self.folder.name)
+                                   cwd=self.folder.name, **options)  # type: ignore[call-overload]
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         until(self, lambda: (self.out / "samples.csv").exists() and len(rows(self.out)) > 30)
@@ -362,6 +398,25 @@ class CutOff(BenchTest):
         self.assertEqual(len(cells), len(set(cells)))
         self.assertLessEqual({(w, a, b) for w in ("pair", "batch") for a in ("glibc", "limit") for b in "01"}, set(cells))
         self.assertGreaterEqual(len(set(cells)), before)
+
+    def test_what_a_killed_run_left_in_tmp_is_cleared_by_the_next_start(self) -> None:
+        tmp = Path(self.folder.name) / "tmp"
+        alive = tmp / "bench-scratch-alive"
+        foreign = tmp / "bench-of-somebody-else"
+        for folder in [alive, foreign]:
+            folder.mkdir(parents=True)
+        held = os.open(alive, os.O_RDONLY)  # as a bench that is still at work holds its folder
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {**os.environ, "TMPDIR": str(tmp)}
+        process = self.start(env=environment)
+        process.kill()
+        process.wait()
+        left = set(tmp.iterdir()) - {alive, foreign}
+        self.assertEqual(len(left), 1)
+        self.assertTrue(any(left.pop().iterdir()))
+        self.assertEqual(self.bench("list", "metrics", env=environment).returncode, 0)
+        self.assertEqual(set(tmp.iterdir()), {alive, foreign})
 
     def test_a_full_disk_ends_the_run_with_what_was_measured(self) -> None:
         def limit_files() -> None:

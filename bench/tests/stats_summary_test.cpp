@@ -119,9 +119,9 @@ TEST(Summarise, HolmWithholdsAVerdictThatOneCellAloneWouldGet) {
 }
 
 TEST(Summarise, MemoryIsLargerOrSmallerAndLessIsBetter) {
-  const auto rows = summarise(series("glibc", {100, 100, 100, 100, 100}, "pair", "peak_rss") +
-                                  series("lean", {80, 80, 80, 80, 80}, "pair", "peak_rss") +
-                                  series("fat", {150, 150, 150, 150, 150}, "pair", "peak_rss"),
+  const auto rows = summarise(series("glibc", {1e6, 1e6, 1e6, 1e6, 1e6}, "pair", "peak_rss") +
+                                  series("lean", {8e5, 8e5, 8e5, 8e5, 8e5}, "pair", "peak_rss") +
+                                  series("fat", {1.5e6, 1.5e6, 1.5e6, 1.5e6, 1.5e6}, "pair", "peak_rss"),
                               "glibc");
   EXPECT_EQ(verdict_word(row_of(rows, "lean")), "smaller");
   EXPECT_EQ(judgement(row_of(rows, "lean")), Judgement::kBetter);
@@ -180,6 +180,20 @@ TEST(Summarise, PairsOnlyBlocksThatBothHave) {
   EXPECT_THAT(mine.log_ratios, SizeIs(2));
 }
 
+TEST(Summarise, AResidentSetOfAFewPagesHasNoRatio) {
+  const auto rss = [](double baseline_bytes) {
+    auto samples = series("glibc", {baseline_bytes}) + series("mine", {262144});
+    for (Sample& sample : samples) {
+      sample.metric = "peak_rss";
+      sample.unit = "bytes";
+    }
+    return summarise(samples, "glibc");
+  };
+  EXPECT_FALSE(row_of(rss(65535), "mine").ratio);
+  EXPECT_NEAR(*row_of(rss(65536), "mine").ratio, 4, 1e-9);
+  EXPECT_EQ(geometric_means(rss(65536), "glibc")[0].cells, 1);
+}
+
 TEST(Summarise, AFigureOfZeroHasNoRatio) {
   const Summary& mine =
       row_of(summarise(series("glibc", {3, 0}) + series("mine", {3, 4}), "glibc"), "mine");
@@ -211,8 +225,29 @@ TEST(GeometricMeans, LeaveOutCellsThatAnyoneFailed) {
   samples.push_back({0, "b", 1, "other", "throughput", "ops/s", {}, Status::kCrashed, ""});
   for (const GeometricMean& mean : geometric_means(summarise(samples, "glibc"), "glibc")) {
     EXPECT_EQ(mean.cells, 1) << mean.allocator;
-    EXPECT_EQ(mean.cells_left_out, 1) << mean.allocator;
+    ASSERT_THAT(mean.left_out, SizeIs(1)) << mean.allocator;
+    EXPECT_EQ(mean.left_out[0].workload, "b");
+    EXPECT_EQ(mean.left_out[0].threads, 1);
+    EXPECT_EQ(mean.left_out[0].why, "CRASHED under other");
     EXPECT_DOUBLE_EQ(*mean.ratio, mean.allocator == "mine" ? 2 : mean.allocator == "other" ? 3 : 1);
+  }
+}
+
+TEST(GeometricMeans, SayWhichCellsHaveNoRatioAndWhy) {
+  // Zero has no logarithm: not under the baseline (b), not in one (c), not in one block of one (d).
+  const auto rows = summarise(
+      series("glibc", {1, 1}, "a") + series("mine", {2, 2}, "a") + series("glibc", {0, 0}, "b") +
+          series("mine", {1, 1}, "b") + series("glibc", {1, 1}, "c") + series("mine", {0, 0}, "c") +
+          series("glibc", {1, 1}, "d") + series("mine", {0, 1}, "d"),
+      "glibc");
+  for (const GeometricMean& mean : geometric_means(rows, "glibc")) {
+    EXPECT_EQ(mean.cells, 1);
+    std::vector<std::string> said;
+    for (const LeftOutCell& cell : mean.left_out) {
+      said.push_back(cell.workload + ": " + cell.why);
+    }
+    EXPECT_THAT(said, testing::ElementsAre("b: 0 under glibc", "c: 0 under mine",
+                                           "d: no ratio under mine"));
   }
 }
 
@@ -221,7 +256,7 @@ TEST(GeometricMeans, HaveNoFigureWhenNoCellIsLeft) {
   samples.push_back({0, "a", 1, "other", "throughput", "ops/s", {}, Status::kFailed, ""});
   for (const GeometricMean& mean : geometric_means(summarise(samples, "glibc"), "glibc")) {
     EXPECT_FALSE(mean.ratio) << mean.allocator;
-    EXPECT_EQ(mean.cells_left_out, 1);
+    EXPECT_THAT(mean.left_out, SizeIs(1));
   }
 }
 

@@ -51,6 +51,19 @@ bool is_trace(const std::string& name) {
          (name.starts_with(prefix) && fs::exists(folder / (name.substr(prefix.size()) + ".trace")));
 }
 
+// An entry of programs.json, by the name that selects it.
+bool is_program(const std::string& name) {
+  const std::string prefix = "program/";
+  if (!name.starts_with(prefix)) {
+    return false;
+  }
+  std::ifstream file(fs::path(SUITES_FOLDER) / "../programs/programs.json");
+  std::stringstream entries;
+  entries << file.rdbuf();
+  return name == prefix + "*" ||
+         entries.str().find("\"name\": \"" + name.substr(prefix.size()) + "\"") != std::string::npos;
+}
+
 std::string smoke_selection(const Info& info) {
   if (info.smoke_parameters.empty()) {
     return info.name;
@@ -65,7 +78,7 @@ TEST_P(Suites, NameEachWorkloadOnceWithParametersItAccepts) {
   for (const auto& [text, rest] : lines_of(GetParam())) {
     const std::string name = text.substr(0, text.find(':'));
     if (find(name) == nullptr) {
-      EXPECT_TRUE(is_realistic(name) || is_trace(name)) << text;
+      EXPECT_TRUE(is_realistic(name) || is_trace(name) || is_program(name)) << text;
       continue;
     }
     try {
@@ -91,6 +104,22 @@ TEST(SmokeSuite, RunsEachWorkloadAtItsSmokeSize) {
         line->second + " ",
         ::testing::HasSubstr("iterations=" + std::to_string(entry.info.smoke_iterations) + " "))
         << entry.info.name;
+  }
+}
+
+TEST(StandardAndFullSuite, HaveEachKindOfWorkload) {
+  for (const char* suite : {"standard", "full"}) {
+    int realistic = 0;
+    int traces = 0;
+    int programs = 0;
+    for (const auto& [text, rest] : lines_of(suite)) {
+      realistic += is_realistic(text) ? 1 : 0;
+      traces += is_trace(text) ? 1 : 0;
+      programs += is_program(text) ? 1 : 0;
+    }
+    EXPECT_GT(realistic, 0) << suite;
+    EXPECT_GT(traces, 0) << suite;
+    EXPECT_GT(programs, 0) << suite;
   }
 }
 

@@ -13,6 +13,7 @@
 extern "C" {
 void* __libc_malloc(size_t size) noexcept;
 void* __libc_calloc(size_t count, size_t size) noexcept;
+void* __libc_realloc(void* block, size_t size) noexcept;
 void* __libc_memalign(size_t alignment, size_t size) noexcept;
 void __libc_free(void* block) noexcept;
 }
@@ -94,6 +95,33 @@ void release(void* block) noexcept {
   __libc_free(static_cast<char*>(block) - offset);
 }
 
+// A resize by the C library, in place or by moving pages where it can: a program that grows a large
+// block in small steps would take quadratic time otherwise. The tag goes first, for the old address
+// may be in use again before this call returns; a failure brings it back.
+void* resize(void* block, size_t size) noexcept {
+  const Tag old = *tag_of(block);
+  tag_of(block)->mark = 0;
+  void* const base = __libc_realloc(static_cast<char*>(block) - kTagBytes, size + kTagBytes);
+  if (base == nullptr) {
+    *tag_of(block) = old;
+    return nullptr;
+  }
+  subtract_live(old.size_bytes);
+  return tag_block(base, kTagBytes, size);
+}
+
+// A resize of a block with an alignment of its own, which the C library's realloc does not know.
+void* move(void* block, size_t size) noexcept {
+  void* const base = __libc_malloc(size + kTagBytes);
+  if (base == nullptr) {
+    return nullptr;
+  }
+  const size_t old_size = tag_of(block)->size_bytes;
+  memcpy(static_cast<char*>(base) + kTagBytes, block, old_size < size ? old_size : size);
+  release(block);
+  return tag_block(base, kTagBytes, size);
+}
+
 }  // namespace
 
 void* Core::malloc(size_t size) noexcept {
@@ -132,8 +160,8 @@ void* Core::aligned_alloc(size_t alignment, size_t size) noexcept {
   return tag_block(__libc_memalign(offset, size + offset), offset, size);
 }
 
-// A resize moves the block, except to its own size: live bytes then rise and fall as the program
-// asked, and never hold both copies, as no program requested two.
+// Live bytes rise and fall as the program asked, and never hold both copies, as no program requested
+// two.
 void* Core::realloc(void* block, size_t size) noexcept {
   if (block == nullptr) {
     return malloc(size);
@@ -148,14 +176,7 @@ void* Core::realloc(void* block, size_t size) noexcept {
   if (size > kLargestRequest - kTagBytes) {
     return fail_out_of_memory();
   }
-  void* const base = __libc_malloc(size + kTagBytes);
-  if (base == nullptr) {
-    return nullptr;
-  }
-  const size_t old_size = tag_of(block)->size_bytes;
-  memcpy(static_cast<char*>(base) + kTagBytes, block, old_size < size ? old_size : size);
-  release(block);
-  return tag_block(base, kTagBytes, size);
+  return offset_of(block) == kTagBytes ? resize(block, size) : move(block, size);
 }
 
 size_t Core::usable_size(const void* block) noexcept {

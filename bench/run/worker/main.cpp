@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bench/run/worker/identity.hpp"
+#include "bench/run/worker/last_words.hpp"
 #include "bench/run/worker/request.hpp"
 #include "bench/run/worker/result.hpp"
 #include "bench/run/worker/session.hpp"
@@ -87,6 +88,7 @@ nlohmann::json carry_out(const Request& request, const allocators::Allocator& al
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_terminate(bench::worker::end_on_uncaught_exception);
   try {
     const Request request = bench::worker::parse_request(argc, argv);
     const auto allocator = bench::worker::prove_identity(request.library);
@@ -94,8 +96,7 @@ int main(int argc, char** argv) {
     bench::worker::write_result(request.result, carry_out(request, allocator));
     return 0;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "bench-worker: out of memory\n");
-    return workloads::kOutOfMemoryExitCode;
+    bench::worker::end_for_want_of_memory();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench-worker: %s\n", error.what());
     return 1;

@@ -91,6 +91,7 @@ json describe(const Session& session) {
               {"voluntary_switches", outcome.usage.voluntary_switches},
               {"involuntary_switches", outcome.usage.involuntary_switches},
               {"peak_was_reset", outcome.peak_was_reset},
+              {"initial_rss_bytes", outcome.initial_rss_bytes},
               {"start_rss_bytes", outcome.before.now_bytes},
               {"end_rss_bytes", outcome.after.now_bytes},
               {"peak_rss_bytes", outcome.after.peak_bytes},

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "bench/measure/clock.hpp"
+#include "bench/run/worker/last_words.hpp"
 
 namespace bench::worker {
 namespace {
@@ -29,6 +30,8 @@ void run_body(benchmark::State& state) {
   while (state.KeepRunningBatch(state.max_iterations)) {
     try {
       current->run_thread(state.thread_index(), state.max_iterations);
+    } catch (const std::bad_alloc&) {
+      end_for_want_of_memory();  // at once: other threads may wait for this one
     } catch (const std::exception& error) {
       current->keep_error(error.what());
     }
@@ -144,6 +147,8 @@ void Session::start_observing() {
   if (request_.mode == Mode::kLive || request_.mode == Mode::kMemory) {
     timeline_ = std::make_unique<Timeline>(kSamplingInterval, live_now_);
   }
+  outcome_.initial_rss_bytes = resident_memory().value_or(ResidentMemory{}).now_bytes;
+  map_in_code();
   outcome_.peak_was_reset = reset_peak();
   outcome_.before = resident_memory().value_or(ResidentMemory{});
   if (live_reset_peak_ != nullptr) {

@@ -35,7 +35,8 @@ struct Outcome {
   double wall_s = 0;                  // from the first thread's start to the last one's end
   Usage usage;                        // of that and of starting the threads
   bool peak_was_reset = false;        // false: peak_bytes includes the program's start
-  ResidentMemory before;              // after the workload was built
+  std::uint64_t initial_rss_bytes = 0;  // after the workload was built
+  ResidentMemory before;              // the same with all code mapped in: what the peak is counted from
   ResidentMemory after;               // when all threads had ended; peak_bytes is that of the run
   std::uint64_t live_before_bytes = 0;
   std::uint64_t live_peak_bytes = 0;  // of a counting run
