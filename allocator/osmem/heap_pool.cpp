@@ -136,6 +136,8 @@ void recover_pool_after_fork() {
     g_pooled_caches = nullptr;
     g_shared_heap = nullptr;
     g_pooled_count.store(0, std::memory_order_relaxed);  // relaxed: one thread is left
+    // Any of these heaps may be half changed: what is freed into them is lost. Relaxed: as above.
+    for_each_heap([](Heap* heap) { heap->pooled.store(false, std::memory_order_relaxed); });
   }
   const std::uintptr_t self = thread_pointer();
   bool others = false;

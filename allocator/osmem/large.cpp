@@ -264,6 +264,18 @@ void for_each(void (*visit)(void* address, std::size_t bytes, void* context), vo
   });
 }
 
-void recover_after_fork() { g_lock.recover_after_fork(); }
+void recover_after_fork() {
+  if (!g_lock.recover_after_fork()) return;
+  // Another thread was at work here. An entry of the cache may be half written: what the cache holds is given up.
+  g_cache_count = 0;
+  g_cached_bytes = 0;
+  g_mappings.repair();
+  g_live_bytes = 0;
+  g_mapped_bytes = 0;
+  g_mappings.for_each([](const Mapping& mapping) {
+    g_live_bytes += mapping.usable_bytes;
+    g_mapped_bytes += mapping.capacity_bytes;
+  });
+}
 
 }  // namespace osmem::large

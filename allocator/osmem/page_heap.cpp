@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "allocator/osmem/check.hpp"
+#include "allocator/osmem/fork_order.hpp"
 
 namespace osmem {
 
@@ -95,8 +96,9 @@ PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align
 PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
-  chunk.used.set_range(fit.first, pages);
   chunk.start.set(fit.first);
+  order_writes();  // after a fork in between, the run in front must not seem longer
+  chunk.used.set_range(fit.first, pages);
   chunk.dirty.clear_range(fit.first, pages);
   chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
   chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
@@ -137,13 +139,14 @@ bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
 
 void PageHeap::add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
+  if (chunk_index >= chunk_count_) chunk_count_ = chunk_index + 1;
+  order_writes();  // a chunk whose books a fork finds half written is among those that the child gives up
   if (!chunk.initialised) {
     chunk.initialised = true;
     chunk.used.set_range(0, kPagesPerChunk);
     chunk.absent.set_range(0, kPagesPerChunk);
     chunk.bin = kNoBin;
   }
-  if (chunk_index >= chunk_count_) chunk_count_ = chunk_index + 1;
   chunk.used.clear_range(first, pages);
   chunk.absent.clear_range(first, pages);
   chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages + pages);
@@ -176,13 +179,15 @@ bool PageHeap::free(std::uint32_t first_page, std::uint32_t touched_pages) {
   if (index >= chunk_count_ || !chunk.initialised || !chunk.start.test(offset)) return false;
   const std::uint32_t pages = run_length(chunk, offset);
   if (index < first_chunk_) {
+    chunk.used.clear_range(offset, pages);  // or the run in front would seem longer
     chunk.start.clear(offset);
     source_->purge(first_page, pages);
     return true;
   }
-  chunk.start.clear(offset);
   used_pages_ -= pages;
   release(index, offset, pages, std::min(pages, touched_pages));
+  order_writes();  // as in take()
+  chunk.start.clear(offset);
   return true;
 }
 
@@ -279,8 +284,9 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
     const std::uint32_t pages = end - page;
     if (pages >= min_range_pages) {
       // Absent: nobody takes, frees or extends into these pages while the lock is open.
-      chunk.used.set_range(page, pages);
       chunk.absent.set_range(page, pages);
+      order_writes();  // as in take()
+      chunk.used.set_range(page, pages);
       chunk.dirty.clear_range(page, pages);
       chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - pages);
       chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
@@ -291,8 +297,9 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
       lock_.unlock();
       const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
       lock_.lock();
-      chunk.absent.clear_range(page, pages);
       release(chunk_index, page, pages, clean ? 0 : pages);
+      order_writes();  // as in take()
+      chunk.absent.clear_range(page, pages);
       if (clean) purged += pages;
     }
     page = chunk.dirty.next_set(end);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "allocator/osmem/fork_order.hpp"
 #include "allocator/osmem/os.hpp"
 
 namespace osmem {
@@ -68,21 +69,44 @@ bool extend_tables(std::size_t slices) {
   return true;
 }
 
+// More address space behind the region; where something lies in its way, behind that. That something may be a piece that
+// another thread had just reserved when this process was forked from its parent, before it wrote so down.
+bool reserve_ahead(std::size_t bytes) {
+  constexpr std::size_t kPlaces = 16;
+  const std::size_t missing = round_up(bytes - g_region.ahead_bytes, kChunkBytes);
+  const std::size_t limit = g_region.max_slices << kSliceShift;
+  const std::size_t end = g_region.reserved_bytes();
+  if (missing > limit || end > limit - missing) return false;
+  if (os::reserve_at(reinterpret_cast<void*>(g_heap_base + end), missing)) {
+    g_region.ahead_bytes += missing;
+    return true;
+  }
+  const std::size_t whole = round_up(bytes, kChunkBytes);
+  std::size_t place = round_up(end, kChunkBytes);
+  for (std::size_t i = 0; i < kPlaces && whole <= limit && place <= limit - whole; ++i, place += kChunkBytes) {
+    if (!os::reserve_at(reinterpret_cast<void*>(g_heap_base + place), whole)) continue;
+    g_region.ahead_bytes = 0;  // what was left before the gap is too short for anybody
+    order_writes();
+    g_region.end_bytes = place;
+    order_writes();
+    g_region.ahead_bytes = whole;
+    return true;
+  }
+  return false;
+}
+
 PageRange grow_region(std::uint32_t min_pages) {
-  const std::size_t wanted =
-      round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
+  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
-  const std::size_t left = g_region.reserved_bytes - g_region.committed_bytes;
-  if (bytes > left && wanted <= left) bytes = wanted;
-  if (bytes > left) {
-    const std::size_t more = round_up(bytes - left, kChunkBytes);
-    if (!os::reserve_at(reinterpret_cast<void*>(g_heap_base + g_region.reserved_bytes), more)) return {};
-    g_region.reserved_bytes += more;
-  }
-  const std::size_t first = g_region.committed_bytes;
+  if (bytes > g_region.ahead_bytes && wanted <= g_region.ahead_bytes) bytes = wanted;
+  if (bytes > g_region.ahead_bytes && !reserve_ahead(bytes)) return {};
+  const std::size_t first = g_region.end_bytes;
   if (!extend_tables((first + bytes) >> kSliceShift)) return {};
   if (!os::commit(reinterpret_cast<void*>(g_heap_base + first), bytes)) return {};
+  g_region.ahead_bytes -= bytes;
+  order_writes();  // after a fork in between, the end of what is reserved looks taken by others
+  g_region.end_bytes = first + bytes;
   g_region.committed_bytes += bytes;
   return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(bytes >> kPageShift)};
 }
@@ -96,7 +120,7 @@ struct Extent {
 // By moving the break. Others move it, too, so that the new bytes may lie behind a gap.
 Extent extend_by_break(std::size_t bytes) {
   const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
-  if (end == 0 || end < g_heap_base + g_region.reserved_bytes) return {};
+  if (end == 0 || end < g_heap_base + g_region.end_bytes) return {};
   const std::size_t gap = round_up(end, kGrowBytes) - end;
   const auto start = reinterpret_cast<std::uintptr_t>(os::extend_break(gap + bytes));
   if (start == 0) return {};
@@ -110,7 +134,7 @@ Extent extend_by_break(std::size_t bytes) {
 // break ends below a mapping of its own for ever.)
 Extent extend_by_mapping(std::size_t bytes) {
   constexpr int kPlaces = 16;
-  std::uintptr_t start = round_up(g_heap_base + g_region.reserved_bytes, kGrowBytes);
+  std::uintptr_t start = round_up(g_heap_base + g_region.end_bytes, kGrowBytes);
   for (int i = 0; i < kPlaces; ++i, start += kChunkBytes) {
     auto* address = reinterpret_cast<void*>(start);
     if (!os::reserve_at(address, bytes)) continue;
@@ -131,7 +155,7 @@ PageRange grow_break(std::uint32_t min_pages) {
     errno = ENOMEM;
     return {};
   }
-  g_region.reserved_bytes = first + extent.bytes;
+  g_region.end_bytes = first + extent.bytes;
   g_region.committed_bytes += extent.bytes;
   return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(extent.bytes >> kPageShift)};
 }
@@ -214,7 +238,7 @@ bool reserve_all(std::size_t bytes) {
     return false;
   }
   g_heap_base = reinterpret_cast<std::uintptr_t>(heap);
-  g_region.reserved_bytes = bytes;
+  g_region.ahead_bytes = bytes;
   return true;
 }
 

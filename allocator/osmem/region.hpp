@@ -1,15 +1,16 @@
 // The address space of the heap and the tables beside it, indexed by slice.
 //
-//   reserved:   [ slice 0 | slice 1 | ... | slice_count ) ... reserved, not yet usable ... )
+//   heap:       [ slice 0 | slice 1 | ... | slice_count: end_bytes ) ... ahead_bytes: reserved, not yet usable ... )
 //   owners[i]   thread pointer of the thread that may free into slice i without atomics; 0 for nobody
 //   bins[i]     where that thread puts the blocks freed in slice i; kBinTableOffset behind owners[i], so that one base
 //               address serves both tables on the fast path
 //   slabs[i]    books of the slab that begins in slice i
 //   chunks[c]   books of the page heap
 //
-// Two back ends grow the same linear heap: a reserved region (made usable step by step) and the data segment (sbrk, which
-// other code may move in between: such gaps stay absent). The tables only ever grow. Written under the page heap's
-// lock or at start; read by everyone.
+// Two back ends grow the same linear heap: a reserved region (made usable step by step; where it was reserved small and
+// something lies behind it, it goes on behind that) and the data segment (sbrk, which other code may move in between).
+// Gaps stay absent. The tables only ever grow. Written under the page heap's lock or at start; read by everyone. Each
+// write leaves the fields such that a fork may come after it (see grow_region).
 #pragma once
 
 #include <atomic>
@@ -35,11 +36,13 @@ inline constexpr std::size_t kBinTableOffset = kOwnerTableBytes;
 struct Region {
   Slab* slabs = nullptr;
   Chunk* chunks = nullptr;
-  std::size_t reserved_bytes = 0;
-  std::size_t committed_bytes = 0;          // of [base, base + reserved_bytes)
+  std::size_t end_bytes = 0;                // the heap's usable part ends here: offset from the base
+  std::size_t ahead_bytes = 0;              // reserved right behind it, not usable yet
+  std::size_t committed_bytes = 0;          // usable; less than end_bytes where there are gaps
   std::size_t max_slices = 0;               // what the tables have room for
   std::size_t metadata_bytes = 0;           // of the tables, usable
 
+  [[nodiscard]] std::size_t reserved_bytes() const { return end_bytes + ahead_bytes; }
   [[nodiscard]] std::atomic<std::uintptr_t>& owner(std::size_t slice) const {
     return reinterpret_cast<std::atomic<std::uintptr_t>*>(g_owners)[slice];
   }

@@ -88,7 +88,7 @@ void take_snapshot(Snapshot& shot) {
   {
     Guard guard(g_page_heap.lock());  // the region grows under it
     t.committed_bytes = g_region.committed_bytes;
-    t.reserved_bytes = g_region.reserved_bytes;
+    t.reserved_bytes = g_region.reserved_bytes();
     t.metadata_bytes += g_region.metadata_bytes;
   }
   t.committed_bytes += t.metadata_bytes;
