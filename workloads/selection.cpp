@@ -2,6 +2,7 @@
 // be right.
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -145,6 +146,24 @@ void assign(const Info& info, std::string_view assignment, std::vector<std::int6
   assigned[index] = true;
 }
 
+// A workload that draws sizes has `min` and `max`.
+void check_order(const Selection& selection) {
+  const auto& parameters = selection.entry.info.parameters;
+  const auto index_of = [&](std::string_view name) {
+    return static_cast<std::size_t>(
+        std::ranges::find(parameters, name, &Parameter::name) - parameters.begin());
+  };
+  const std::size_t low = index_of("min");
+  const std::size_t high = index_of("max");
+  if (low == parameters.size() || high == parameters.size() ||
+      selection.values[low] <= selection.values[high]) {
+    return;
+  }
+  throw SelectionError("workload " + selection.entry.info.name + ": min=" +
+                       std::to_string(selection.values[low]) + " is above max=" +
+                       std::to_string(selection.values[high]) + "; set both");
+}
+
 }  // namespace
 
 std::string format_value(const Parameter& parameter, std::int64_t value) {
@@ -189,6 +208,7 @@ Selection select(std::string_view text) {
     const std::size_t comma = rest.find(',');
     assign(entry->info, rest.substr(0, comma), selection.values, assigned);
     if (comma == std::string_view::npos) {
+      check_order(selection);
       return selection;
     }
     rest.remove_prefix(comma + 1);

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "allocator/adapters/adapters.hpp"
-#include "bench/cli/commands.hpp"
+#include "bench/cli/measure_words.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
 #include "bench/run/exec_program.hpp"
@@ -64,23 +64,31 @@ std::string describe_in_full(const nlohmann::json& workload) {
   return out + describe_parameters(workload);
 }
 
+std::string describe_in_full(const Program& program) {
+  const auto line = [](const char* key, const std::vector<std::string>& words) {
+    return words.empty() ? "" : fmt::format("    {}: {}\n", key, joined(words, " "));
+  };
+  std::string out = line("command", program.command) + line("environment", program.environment) + line("load", program.load);
+  out += program.metric.empty() ? "    operation: a run\n" : fmt::format("    throughput: what '{}' finds in the output of the load\n", program.metric);
+  return out + fmt::format("    package: {}\n", program.package);
+}
+
 std::string list_workloads(Launcher& launcher, bool in_full) {
+  constexpr const char* kRow = "{:<22} {:<10} {:<8} {}\n";
   const Catalogue catalogue(launcher);
-  std::string out = fmt::format("{:<18} {:<10} {:<8} {}\n", "WORKLOAD", "KIND", "THREADS", "WHAT IT ASKS OF AN ALLOCATOR");
+  std::string out = fmt::format(kRow, "WORKLOAD", "KIND", "THREADS", "WHAT IT ASKS OF AN ALLOCATOR");
   for (const auto& workload : catalogue.workloads()) {
-    out += fmt::format("{:<18} {:<10} {:<8} {}\n", workload.at("name").get<std::string>(), workload.at("kind").get<std::string>(),
+    out += fmt::format(kRow, workload.at("name").get<std::string>(), workload.at("kind").get<std::string>(),
                        workload.at("threads").get<bool>() ? "any" : "1", workload.at("question").get<std::string>());
-    if (in_full) {
-      out += describe_in_full(workload);
-    }
+    out += in_full ? describe_in_full(workload) : "";
   }
   for (const auto& program : ready_programs(launcher.layout().share / "programs")) {
     const auto missing = missing_need(program);
-    out += fmt::format("{:<18} {:<10} {:<8} {}\n", program.name, "program", "1",
-                       missing ? "not installed: apt-get install " + program.package : program.question);
+    out += fmt::format(kRow, program.name, "program", "own", missing ? "not installed: apt-get install " + program.package : program.question);
+    out += in_full ? describe_in_full(program) : "";
   }
   for (const auto& missing : missing_workloads(launcher.layout())) {
-    out += fmt::format("{:<18} not built: apt-get install {}, then build again\n", missing.name, missing.package);
+    out += fmt::format("{:<22} not built: apt-get install {}, then build again\n", missing.name, missing.package);
   }
   return out;
 }
@@ -95,10 +103,10 @@ std::string list_metrics() {
 }
 
 std::string list_suites(const Layout& layout) {
-  std::string out = fmt::format("{:<16} {:<6} {:<7} {}\n", "SUITE", "LINES", "BLOCKS", "SECONDS A SAMPLE");
+  std::string out = fmt::format("{:<16} {:<6} {:<7} {:<11} {}\n", "SUITE", "LINES", "BLOCKS", "MIN-TIME, S", "WHAT FOR");
   for (const auto& name : suite_names(layout.share / "suites")) {
     const Suite suite = load_suites(layout.share / "suites", {name}, usable_cpus());
-    out += fmt::format("{:<16} {:<6} {:<7} {}\n", name, suite.lines.size(), suite.repetitions, suite.min_time_s);
+    out += fmt::format("{:<16} {:<6} {:<7} {:<11} {}\n", name, suite.lines.size(), suite.repetitions, suite.min_time_s, suite.purpose);
   }
   return out;
 }

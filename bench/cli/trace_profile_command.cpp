@@ -26,6 +26,10 @@ const nlohmann::json& entry_of(const Catalogue& catalogue, const std::string& na
       return workload;
     }
   }
+  if (name.starts_with("program/")) {
+    throw UsageError("--profile is of one process, not of a program as a whole; record it: bench record -o x.trace -- COMMAND, then "
+                     "bench trace inspect x.trace; or see the shipped traces, --profile trace/NAME");
+  }
   throw UsageError("no workload is called '" + name + "'; bench list workloads shows all");
 }
 

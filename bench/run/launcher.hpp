@@ -21,6 +21,7 @@ struct Attempt {
   bool interrupted = false; // ended by us because the user asked; neither a result nor a failure
   double wall_s = 0;        // of the whole process
   std::string remark;       // what else the user should know, though it did not fail; one line
+  std::string remedy;       // and what to do about that
   nlohmann::json result;
 };
 

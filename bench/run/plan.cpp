@@ -170,6 +170,10 @@ class Selection {
       throw UsageError("workload '" + wanted + "' was not built: its library is missing; run: apt-get install " + *package +
                        ", then build again");
     }
+    if (wanted.ends_with(".cpp") || wanted.ends_with(".cc")) {
+      throw UsageError(wanted + " is source: build it first, g++ -std=c++20 -O2 -shared -fPIC " + wanted +
+                       " -o mine.so with the -I of workloads/README.md, and give the path of that");
+    }
     auto out = lines_for(wanted, suite_lines_, known_);
     if (out.empty()) {
       throw UsageError(allocators::unknown_name_message("workload", wanted, known_));

@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kSamplingInterval{5};
+constexpr double kShortestSeenS = 0.04;  // eight looks: of a shorter run they can miss all of the peak
 constexpr std::chrono::milliseconds kReadyInterval{20};
 constexpr double kReadyWithinS = 30;
 constexpr double kStopPatienceS = 10;
@@ -138,14 +139,20 @@ Attempt ProgramCell::prepare(Launcher& launcher, const allocators::Candidate& ba
   if (warm.attempt.status == Status::kOk && program_.check_output) {
     output_digest_ = sha256_of_file(launcher.scratch() / "program.stdout").value_or("");
   }
+  is_memory_seen_ = warm.wall_s >= kShortestSeenS;
+  if (!is_memory_seen_) {
+    warm.attempt.remark = "the memory of " + program_.name + " is not given: it ends within 40 ms, too soon for looks 5 ms apart";
+    warm.attempt.remedy = "give it more to do";
+  }
   return warm.attempt;
 }
 
-nlohmann::json ProgramCell::state() const { return {{"output", output_digest_}}; }
+nlohmann::json ProgramCell::state() const { return {{"output", output_digest_}, {"memory_is_seen", is_memory_seen_}}; }
 
 void ProgramCell::restore(const nlohmann::json& state) {
   adopt_orphans();
   output_digest_ = state.at("output");
+  is_memory_seen_ = state.at("memory_is_seen");
 }
 
 ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler) {
@@ -156,6 +163,7 @@ ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators:
   }
   if (outcome.attempt.status == Status::kOk && !program_.prepare.empty()) {
     outcome.attempt = run_helper(launcher, program_.prepare, "prepare");
+    outcome.attempt.detail = outcome.attempt.detail.empty() ? "" : "--prepare: " + outcome.attempt.detail;
   }
   if (outcome.attempt.status != Status::kOk) {
     return outcome;
@@ -236,7 +244,7 @@ void ProgramCell::read_output(Launcher& launcher, Outcome& outcome) const {
   const fs::path own = launcher.scratch() / "program.stdout";
   if (!output_digest_.empty() && sha256_of_file(own).value_or("") != output_digest_) {
     outcome.attempt.status = Status::kWrong;
-    outcome.attempt.detail = "its output is not that of the baseline";
+    outcome.attempt.detail = "its output is not that of the first run under the baseline (is it the same each time?)";
     return;
   }
   if (program_.metric.empty()) {
@@ -246,7 +254,8 @@ void ProgramCell::read_output(Launcher& launcher, Outcome& outcome) const {
   outcome.metric = mean_figure(program_.metric, text);
   if (!outcome.metric) {
     outcome.attempt.status = Status::kFailed;
-    outcome.attempt.detail = "its output has no figure that fits --metric '" + program_.metric + "'";
+    const auto line = last_line(program_.ready.empty() ? own : launcher.scratch() / "load.stdout", 100);
+    outcome.attempt.detail = "its output has no figure that fits --metric '" + program_.metric + "'; its last line is '" + line + "'";
   }
 }
 
@@ -256,24 +265,28 @@ Measured ProgramCell::measure(Launcher& launcher, const allocators::Candidate& a
   if (timed.attempt.status != Status::kOk) {
     return failure(timed.attempt, empty);
   }
-  TreeSampler sampler(guard_->process());
-  const Outcome sampled = run_once(launcher, allocator, &sampler);
-  if (sampled.attempt.status != Status::kOk) {
-    return failure(sampled.attempt, empty);
-  }
   Measured out;
   out.samples = {with(empty, "throughput", timed.metric.value_or(1 / timed.wall_s)),
                  with(empty, "wall_time", timed.wall_s),
                  with(empty, "user_time", timed.usage.user_s),
                  with(empty, "system_time", timed.usage.system_s),
-                 with(empty, "peak_rss", static_cast<double>(sampler.peak_bytes())),
-                 with(empty, "mean_rss", sampler.mean_bytes()),
                  with(empty, "minor_faults", static_cast<double>(timed.usage.minor_faults)),
                  with(empty, "major_faults", static_cast<double>(timed.usage.major_faults)),
                  with(empty, "voluntary_switches", static_cast<double>(timed.usage.voluntary_switches)),
                  with(empty, "involuntary_switches", static_cast<double>(timed.usage.involuntary_switches))};
-  out.timelines.push_back(timeline_of(sampler));
-  return out;
+  return is_memory_seen_ ? with_memory(launcher, allocator, std::move(out), empty) : out;
+}
+
+Measured ProgramCell::with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty) {
+  TreeSampler sampler(guard_->process());
+  const Outcome sampled = run_once(launcher, allocator, &sampler);
+  if (sampled.attempt.status != Status::kOk) {
+    return failure(sampled.attempt, empty);
+  }
+  timed.samples.push_back(with(empty, "peak_rss", static_cast<double>(sampler.peak_bytes())));
+  timed.samples.push_back(with(empty, "mean_rss", sampler.mean_bytes()));
+  timed.timelines.push_back(timeline_of(sampler));
+  return timed;
 }
 
 }  // namespace bench

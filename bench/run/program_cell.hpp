@@ -41,6 +41,8 @@ class ProgramCell final : public Cell {
   Outcome run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler);
   Outcome run_program(Launcher& launcher, const Command& command, const Watch* watch);
   Outcome run_server(Launcher& launcher, const Command& command, const Watch* watch);
+  // What was timed, and the memory of a second run.
+  Measured with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty);
   Attempt await_ready(Launcher& launcher, pid_t server) const;
   void read_output(Launcher& launcher, Outcome& outcome) const;
 
@@ -50,6 +52,7 @@ class ProgramCell final : public Cell {
   bool is_set_up_ = false;
   std::vector<std::string> proved_;      // names of allocators that the loader was asked about
   std::string output_digest_;            // of the baseline's stdout; empty: not checked
+  bool is_memory_seen_ = true;           // false: it ends before enough looks at its memory are taken
 };
 
 }  // namespace bench

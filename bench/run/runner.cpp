@@ -144,7 +144,7 @@ bool Runner::prepare(Cell& cell) {
     return false;
   }
   if (!attempt.remark.empty()) {
-    sink_.warn({attempt.remark, "look at the workload and at the library that counts; all other figures stand"});
+    sink_.warn({attempt.remark, attempt.remedy});
   }
   prepared_.insert(&cell);
   record_.set_prepared(cell);

@@ -124,6 +124,17 @@ void apply_to_line(SuiteLine& line, const std::string& word, const std::string& 
   }
 }
 
+// "# What for? And more." -> "What for?"
+std::string purpose_of(const std::string& comment) {
+  const auto first = comment.find_first_not_of("# \t");
+  if (first == std::string::npos) {
+    return {};
+  }
+  const auto end = comment.find_first_of(".?:", first);
+  const bool keeps_mark = end != std::string::npos && comment[end] == '?';
+  return comment.substr(first, std::min(end, comment.size()) - first + (keeps_mark ? 1 : 0));
+}
+
 Suite load_file(const fs::path& file, int cpus) {
   std::ifstream in(file);
   if (!in) {
@@ -209,6 +220,7 @@ Suite parse_suite(std::istream& text, const std::string& name, const std::string
     std::istringstream words(row.substr(0, row.find('#')));
     std::string first;
     if (!(words >> first)) {
+      suite.purpose = number == 1 ? purpose_of(row) : suite.purpose;
       continue;
     }
     SuiteLine line;

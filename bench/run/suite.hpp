@@ -28,6 +28,7 @@ struct SuiteLine {
 
 struct Suite {
   std::string name;
+  std::string purpose;              // how its first comment begins: up to a full stop, question mark or colon
   int repetitions = 3;
   double min_time_s = 0.1;
   double timeout_s = 60;            // for one process

@@ -65,6 +65,7 @@ Attempt WorkerCell::prepare(Launcher& launcher, const allocators::Candidate& bas
 void WorkerCell::count_live_bytes(Launcher& launcher, Attempt& cell) {
   if (!options_.counter) {
     cell.remark = "fragmentation is not given: libosmem-live-bytes.so is not built";
+    cell.remedy = "build or install the project as a whole; all other figures stand";
     return;
   }
   Attempt counted = launcher.run(request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
@@ -77,6 +78,7 @@ void WorkerCell::count_live_bytes(Launcher& launcher, Attempt& cell) {
   } else {
     cell.remark = "fragmentation of " + label() + " is not given: counting its live bytes ended with " +
                   std::string(to_string(counted.status)) + ": " + counted.detail;
+    cell.remedy = "look at the workload and at the library that counts; all other figures stand";
   }
 }
 

@@ -174,8 +174,8 @@ std::string headline(const ParetoFront& front) {
   }
   return fmt::format(
       "On the throughput-RSS front of {} allocators, where no other is both faster and leaner: {}. "
-      "Geometric means over {} cells, {} block{}; ratios with 95 % intervals.",
-      front.points.size(), on, front.cells, front.blocks, front.blocks == 1 ? "" : "s");
+      "Geometric means over {} cell{}, {} block{}; ratios with 95 % intervals.",
+      front.points.size(), on, front.cells, front.cells == 1 ? "" : "s", front.blocks, front.blocks == 1 ? "" : "s");
 }
 
 std::string standing(const ParetoFront& front, const ParetoPoint& point) {

@@ -309,6 +309,14 @@ class Exec(BenchTest):
         self.assertEqual(self.value("jemalloc", "throughput"), 7)
         self.assertEqual(self.value("glibc", "throughput"), 3)
 
+    def test_a_program_too_short_to_be_looked_at_has_no_memory_figure(self) -> None:
+        done = self.exec("/bin/true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the memory of true is not given", done.stdout)
+        metrics = {row["metric"] for row in rows(self.out)}
+        self.assertIn("wall_time", metrics)
+        self.assertNotIn("peak_rss", metrics)
+
     def test_failures_timeouts_and_crashes(self) -> None:
         for script, status in [("exit 3", "FAILED"), ("sleep 100 & wait", "TIMEOUT"), ("kill -SEGV $$", "CRASHED")]:
             self.out = Path(self.folder.name) / status

@@ -60,6 +60,12 @@ TEST(Suite, ReadsSettingsAndLines) {
   EXPECT_EQ(suite.lines[2].iterations, 1000);
 }
 
+TEST(Suite, SaysWhatItIsForByItsFirstComment) {
+  EXPECT_EQ(suite_of("# What for? And more.\n# Later\npair\n").purpose, "What for?");
+  EXPECT_EQ(suite_of("# The rest: all of it\npair\n").purpose, "The rest");
+  EXPECT_EQ(suite_of("pair\n# Later\n").purpose, "");
+}
+
 TEST(Suite, NamesFileAndLineOfAMistake) {
   EXPECT_THAT(suite_error("pair\nlarson thread=2\n"), HasSubstr("test.suite:2: unknown setting 'thread=2'"));
   EXPECT_THAT(suite_error("set repetitions=0\npair\n"), HasSubstr("test.suite:1: repetitions must be a whole number from 1"));

@@ -81,6 +81,13 @@ TEST_P(Catalogue, InfoIsComplete) {
   }
 }
 
+TEST(SizeRange, HasItsEndsInOrder) {
+  for (const char* text : {"larson:min=100,max=50", "random-replace:max=0", "swap:min=4096"}) {
+    EXPECT_THROW(select(text), SelectionError) << text;
+  }
+  EXPECT_EQ(select("larson:min=50,max=50").name(), "larson:min=50,max=50");
+}
+
 std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
   std::string name = info.param;
   for (char& c : name) {
