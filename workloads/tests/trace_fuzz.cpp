@@ -1,8 +1,9 @@
 // A libFuzzer target over the reader of traces, built with clang (see trace_tests.cmake).
 //
-// An input that begins with an even byte is a whole file. Otherwise it is the content of an events
-// block, put into a file whose headers and frame are right, so that the fuzzer need not guess
-// checks to reach the parser behind them.
+// The first byte of an input says what the rest is: even, a whole file; odd, a byte for the number
+// of events and the content of an events block, which is put into a file whose headers and frame
+// are right, so that the fuzzer need not guess checks to reach the parser behind them.
+// trace_fuzz_seeds.cpp writes inputs to begin with.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -45,7 +46,7 @@ void append_block(Bytes& file, trace::BlockType type, const Bytes& raw, std::uin
   file.insert(file.end(), frame.begin(), frame.end());
 }
 
-// The second byte says how many events the block claims.
+// REQUIRES: two bytes or more.
 Bytes file_around(const Bytes& input) {
   Bytes file;
   append(file, trace::FileHeader{});
@@ -58,12 +59,14 @@ Bytes file_around(const Bytes& input) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Bytes input(data, data + size);
-  if (size >= 2 && input[0] % 2 == 1 && size < 60'000) {
-    input = file_around(input);
+  constexpr std::size_t kMaxBlock = 60'000;  // what the block of store() can say
+  if (size < 2 || (data[0] % 2 == 1 && size > kMaxBlock)) {
+    return 0;
   }
+  const Bytes input(data, data + size);
+  const Bytes file = data[0] % 2 == 1 ? file_around(input) : Bytes(input.begin() + 1, input.end());
   try {
-    trace::Reader reader(trace::open_memory(input), "fuzz");
+    trace::Reader reader(trace::open_memory(file), "fuzz");
     while (const auto event = reader.next()) {
       if (event->bytes() > trace::kMaxLiveBytes ||
           event->alignment_log2 > trace::kMaxAlignmentLog2) {

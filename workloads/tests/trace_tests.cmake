@@ -30,12 +30,16 @@ find_program(OSMEM_CLANGXX NAMES clang++-14 clang++ DOC "clang, for the fuzz tar
 if(OSMEM_CLANGXX AND NOT OSMEM_SANITIZER)
   set(fuzz ${PROJECT_BINARY_DIR}/tests/trace_fuzz)
   set(trace_dir ${PROJECT_SOURCE_DIR}/workloads/trace)
+  add_executable(trace_fuzz_seeds trace_fuzz_seeds.cpp)
+  target_link_libraries(trace_fuzz_seeds PRIVATE trace_format)
+  set_target_properties(trace_fuzz_seeds PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME trace_fuzz_build
-           COMMAND ${OSMEM_CLANGXX} -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I${PROJECT_SOURCE_DIR}
-                   ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz.cpp ${trace_dir}/reader.cpp ${trace_dir}/source.cpp
-                   ${trace_dir}/format.cpp -lzstd -o ${fuzz})
-  add_test(NAME trace_fuzz COMMAND ${fuzz} -runs=1000000 -max_total_time=50 -max_len=2048 -rss_limit_mb=1024 -seed=1
-                                   -print_final_stats=1)
+           COMMAND ${OSMEM_CLANGXX} -std=c++20 -O2 -g -fsanitize=fuzzer,address,undefined -I${PROJECT_SOURCE_DIR}
+                   -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz.cpp
+                   ${trace_dir}/reader.cpp ${trace_dir}/source.cpp ${trace_dir}/format.cpp -lzstd -o ${fuzz})
+  add_test(NAME trace_fuzz
+           COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz_test.py --runs=1000000
+                   --fuzz=${fuzz} --seeds=$<TARGET_FILE:trace_fuzz_seeds>)
   set_tests_properties(trace_fuzz_build PROPERTIES FIXTURES_SETUP trace_fuzz LABELS trace TIMEOUT 200)
-  set_tests_properties(trace_fuzz PROPERTIES FIXTURES_REQUIRED trace_fuzz LABELS trace TIMEOUT 200)
+  set_tests_properties(trace_fuzz PROPERTIES FIXTURES_REQUIRED trace_fuzz LABELS trace TIMEOUT 400)
 endif()

@@ -37,7 +37,12 @@ struct SystemAllocator {
   }
 };
 
+#if defined(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)  // libFuzzer's: bounds are seen on the heap
+template <typename T>
+using SystemVector = std::vector<T>;
+#else
 template <typename T>
 using SystemVector = std::vector<T, SystemAllocator<T>>;
+#endif
 
 }  // namespace trace
