@@ -48,11 +48,21 @@ void draw(const std::string& json, const fs::path& out) {
   pointers.push_back(nullptr);
   pid_t pid = -1;
   int status = -1;
-  if (posix_spawnp(&pid, pointers[0], nullptr, nullptr, pointers.data(), environ) != 0 ||
-      waitpid(pid, &status, 0) != pid || status != 0) {
+  if (posix_spawnp(&pid, pointers[0], nullptr, nullptr, pointers.data(), environ) != 0) {
     throw std::runtime_error(
         "the chart was not drawn; it needs python3 and matplotlib: apt-get install "
         "python3-matplotlib");
+  }
+  if (waitpid(pid, &status, 0) != pid || status != 0) {
+    throw std::runtime_error(out.string() + ": the chart was not drawn, for the reason above");
+  }
+}
+
+// What is written must not be what is read.
+void refuse_same(const std::string& given, const std::string& out) {
+  std::error_code none_there;
+  if (fs::equivalent(given, out, none_there)) {
+    throw UsageError("--out=" + out + " is the given file itself");
   }
 }
 
@@ -65,6 +75,10 @@ struct InspectWords {
 int inspect(const InspectWords& words) {
   if (!words.chart.empty() && words.files.size() > 1) {
     throw UsageError("--chart draws one trace");
+  }
+  if (const fs::path kind = fs::path(words.chart).extension();
+      !words.chart.empty() && kind != ".svg" && kind != ".png" && kind != ".pdf") {
+    throw UsageError("--chart=" + words.chart + ": a picture ends in .svg, .png or .pdf");
   }
   int code = kAllMeasured;
   for (const auto& file : words.files) {
@@ -114,7 +128,7 @@ void add_inspect(CLI::App& parent, Context& context) {
       ->check(CLI::IsMember({"table", "json"}));
   command
       ->add_option("--chart", words->chart,
-                   "draw live bytes over time and sizes by lifetimes, as .svg or .png")
+                   "draw live bytes over time and sizes by lifetimes, as .svg, .png or .pdf")
       ->type_name("FILE");
   command->callback([words, &context] { context.action = [words] { return inspect(*words); }; });
 }
@@ -140,6 +154,7 @@ void add_import(CLI::App& parent, Context& context) {
   command->add_option("-o,--out", words->out, "the trace to write")->required()->type_name("FILE");
   command->callback([words, &context] {
     context.action = [words] {
+      refuse_same(words->file, words->out);
       const trace::Imported imported = trace::import_file(words->file, words->out);
       std::fprintf(stderr, "%s\n", trace::describe(imported, words->out).c_str());
       return int{kAllMeasured};
@@ -179,11 +194,13 @@ void add_synthesize(CLI::App& parent, Context& context) {
   command->add_option("-o,--out", words->out, "the trace to write")->required()->type_name("FILE");
   command
       ->add_option("--events", words->options.events, "how many; default: as many as the trace has")
+      ->check(CLI::Range(1.0, 1e12))
       ->type_name("N");
   command->add_option("--seed", words->options.seed, "of the random choices; default 1")
       ->type_name("N");
   command->callback([words, &context] {
     context.action = [words] {
+      refuse_same(words->file, words->out);
       const trace::Synthesis synthesis = trace::synthesize(words->file, words->out, words->options);
       write_stdout(trace::describe(synthesis, words->out));
       return int{kAllMeasured};

@@ -1,6 +1,7 @@
 // A program to be recorded by trace_record_test.py. Each mode makes calls whose number and sizes
 // the test knows.
 #include <fcntl.h>
+#include <mcheck.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,21 @@ int fork_child() {
   return waitpid(pid, &status, 0) == pid ? status : 1;
 }
 
+// Under the C library's debugging malloc: 300 objects, of which 100 are reallocated and 250 freed.
+int under_mtrace() {
+  mtrace();
+  for (int i = 0; i < 100; ++i) {
+    void* block = keep(realloc(keep(malloc(100)), 5000));
+    free(keep(calloc(3, 7)));
+    free(keep(malloc(30)));
+    if (i % 2 == 0) {
+      free(block);
+    }
+  }
+  muntrace();
+  return 0;
+}
+
 // Allocates and frees for so long, slowly.
 int spin(double seconds) {
   const auto start = std::chrono::steady_clock::now();
@@ -232,6 +248,9 @@ int main(int argc, char** argv) {
   if (mode == "exit-now") {
     allocate(5000, 1234);
     _exit(0);
+  }
+  if (mode == "mtrace") {
+    return under_mtrace();
   }
   if (mode == "killed") {
     for (int i = 0; i < 100'000; ++i) {

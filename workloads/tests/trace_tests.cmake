@@ -25,6 +25,14 @@ add_test(NAME trace_record
                  --replay-host $<TARGET_FILE:trace_replay_host> --source ${PROJECT_SOURCE_DIR})
 set_tests_properties(trace_record PROPERTIES LABELS trace TIMEOUT 300)
 
+# The system's own python3 first: it has Debian's matplotlib, another one in PATH may not.
+find_program(OSMEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(OSMEM_PYTHON python3 REQUIRED)
+add_test(NAME trace_tools
+         COMMAND ${OSMEM_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/trace_tools_test.py --bench $<TARGET_FILE:bench>
+                 --subject $<TARGET_FILE:trace_subject> --source ${PROJECT_SOURCE_DIR})
+set_tests_properties(trace_tools PROPERTIES LABELS trace TIMEOUT 200)
+
 # libFuzzer comes with clang, whatever compiler builds the rest. Without clang, trace_hostile_test's mutations remain.
 find_program(OSMEM_CLANGXX NAMES clang++-14 clang++ DOC "clang, for the fuzz target of trace files")
 if(OSMEM_CLANGXX AND NOT OSMEM_SANITIZER)

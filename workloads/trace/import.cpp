@@ -46,6 +46,15 @@ class Words {
   std::vector<std::string> words_;
 };
 
+// The size of an object; hostile ones are refused here, where the line is known.
+std::uint64_t size_in(const LineSource& source, const Words& words, std::size_t i) {
+  const std::uint64_t size = words.number(i);
+  if (size > kMaxLiveBytes) {
+    source.fail("a size of more than 2^47 bytes");
+  }
+  return size;
+}
+
 Event malloc_of(std::uint64_t size) {
   Event event;
   event.size = size;
@@ -59,19 +68,19 @@ class MtraceImporter {
  public:
   explicit MtraceImporter(Writer& writer) : objects_(writer) {}
 
-  void take(const Words& words) {
+  void take(const LineSource& source, const Words& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
       if (words[i].size() == 1 && i > 0) {
         switch (words[i][0]) {
           case '+':
-            return objects_.allocate(malloc_of(words.number(i + 2)), words.number(i + 1));
+            return objects_.allocate(malloc_of(size_in(source, words, i + 2)), words.number(i + 1));
           case '-':
             return objects_.release(0, Kind::kFree, words.number(i + 1));
           case '<':
             old_ = objects_.begin_realloc(words.number(i + 1));
             return;
           case '>':
-            objects_.end_realloc(0, old_, words.number(i + 1), words.number(i + 2));
+            objects_.end_realloc(0, old_, words.number(i + 1), size_in(source, words, i + 2));
             old_.reset();
             return;
           default:
@@ -103,10 +112,13 @@ class HeaptrackImporter {
       case 'v':
         return check_version(source, words);
       case 'a':
-        allocations_.push_back({words.number(1), {}});
+        if (allocations_.size() >= kMaxLiveObjects) {
+          source.fail("more than 2^26 kinds of allocations");
+        }
+        allocations_.push_back({size_in(source, words, 1), {}});
         return;
       case 'c':
-        writer_.set_time(std::min<std::uint64_t>(words.number(1), 1ull << 40) * 1000);
+        writer_.set_time(std::min(words.number(1), kMostMs) * 1000);
         return;
       case '+': {
         Allocation& allocation = known(source, words);
@@ -129,6 +141,8 @@ class HeaptrackImporter {
   }
 
  private:
+  static constexpr std::uint64_t kMostMs = (1ull << 46) / 1000;  // readers take no later times
+
   struct Allocation {
     std::uint64_t size;
     std::vector<std::uint32_t> slots;  // of those that are live, the last on top
@@ -167,7 +181,7 @@ void import_mtrace(LineSource& source, std::optional<std::string> line, Writer& 
                    Imported& imported) {
   MtraceImporter importer(writer);
   for (; line; line = source.next()) {
-    importer.take(Words(source, *line));
+    importer.take(source, Words(source, *line));
   }
   imported.unknown = importer.objects().unknown();
   imported.missed = importer.objects().missed();
@@ -183,20 +197,23 @@ void import_heaptrack(LineSource& source, std::optional<std::string> line, Write
 
 }  // namespace
 
-Imported import_file(const std::filesystem::path& file, const std::filesystem::path& out) {
-  LineSource source(file);
-  const std::optional<std::string> first = source.next();
-  const std::string head = first.value_or("");
-  Imported imported;
-  if (head.starts_with("v ")) {
-    imported.format = "heaptrack";
-  } else if (head.starts_with("= Start") || head.starts_with("@ ")) {
-    imported.format = "mtrace";
-  } else {
-    throw TraceError(
-        file.string() +
-        ": neither an mtrace log (which begins with '= Start') nor a heaptrack file ('v ...')");
+namespace {
+
+std::string format_of(const std::filesystem::path& file, const std::string& first_line) {
+  if (first_line.starts_with("v ")) {
+    return "heaptrack";
   }
+  if (first_line.starts_with("= Start") || first_line.starts_with("@ ")) {
+    return "mtrace";
+  }
+  throw TraceError(
+      file.string() +
+      ": neither an mtrace log (which begins with '= Start') nor a heaptrack file ('v ...')");
+}
+
+void import_lines(LineSource& source, const std::optional<std::string>& first,
+                  const std::filesystem::path& file, const std::filesystem::path& out,
+                  Imported& imported) {
   Writer writer(out, options_for(imported.format, file));
   if (imported.format == "heaptrack") {
     import_heaptrack(source, first, writer, imported);
@@ -204,6 +221,25 @@ Imported import_file(const std::filesystem::path& file, const std::filesystem::p
     import_mtrace(source, first, writer, imported);
   }
   imported.totals = writer.finish();
+  if (imported.totals.events == 0) {
+    throw TraceError(file.string() + ": no calls in it");
+  }
+}
+
+}  // namespace
+
+Imported import_file(const std::filesystem::path& file, const std::filesystem::path& out) {
+  LineSource source(file);
+  const std::optional<std::string> first = source.next();
+  Imported imported;
+  imported.format = format_of(file, first.value_or(""));
+  try {
+    import_lines(source, first, file, out, imported);
+  } catch (const TraceError&) {
+    std::error_code ignored;  // what went wrong before is what the user must know
+    std::filesystem::remove(out, ignored);
+    throw;
+  }
   return imported;
 }
 

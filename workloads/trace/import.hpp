@@ -22,7 +22,7 @@ struct Imported {
 };
 
 // Reads plain, gzip or zstd files. Throws TraceError, with the number of the line that cannot be
-// read.
+// read, and leaves no `out` then.
 Imported import_file(const std::filesystem::path& file, const std::filesystem::path& out);
 
 // One line.

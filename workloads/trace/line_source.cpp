@@ -37,7 +37,10 @@ struct LineSource::Decoder {
   // Bytes put to `out`, 0 at the end, -1 where the file is damaged.
   long read(char* out, std::size_t bytes) {
     if (gzip != nullptr) {
-      return gzread(gzip, out, static_cast<unsigned>(bytes));
+      const int got = gzread(gzip, out, static_cast<unsigned>(bytes));
+      int error = Z_OK;  // a file that is cut off gives all it has first
+      gzerror(gzip, &error);
+      return got == 0 && error == Z_BUF_ERROR ? -1 : got;
     }
     ZSTD_outBuffer output{out, bytes, 0};
     std::size_t hint = 1;

@@ -6,36 +6,48 @@
 namespace trace {
 namespace {
 
-// Takes a point every so many events, and twice as many events whenever there are too many points.
+// Keeps the highest point of every so many events, so that no peak is lost, and of twice as many
+// events whenever there are too many points. The last point is kept in any case.
 class Timeline {
  public:
   explicit Timeline(std::vector<Profile::Point>& points) : points_(points) {}
   void take(const Profile::Point& point) {
     last_ = point;
+    highest_ = higher(highest_, point);
     if (point.event % every_ != 0) {
       return;
     }
-    points_.push_back(point);
+    points_.push_back(highest_);
+    highest_ = {};
     if (points_.size() >= Profile::kMaxPoints) {
-      std::size_t kept = 0;
-      for (std::size_t i = 1; i < points_.size(); i += 2) {
-        points_[kept++] = points_[i];
+      for (std::size_t i = 0; i < points_.size() / 2; ++i) {
+        points_[i] = higher(points_[2 * i], points_[2 * i + 1]);
       }
-      points_.resize(kept);
+      points_.resize(points_.size() / 2);
       every_ *= 2;
     }
   }
   void finish() {
-    if (last_.event != 0 && (points_.empty() || points_.back().event != last_.event)) {
+    if (highest_.event != 0) {
+      points_.push_back(highest_);
+    }
+    if (last_.event != 0 && points_.back().event != last_.event) {
       points_.push_back(last_);
     }
   }
 
  private:
+  // The first of equals, unless it is none.
+  static const Profile::Point& higher(const Profile::Point& a, const Profile::Point& b) {
+    return a.event == 0 || b.live_bytes > a.live_bytes ? b : a;
+  }
+
   std::vector<Profile::Point>& points_;
   std::uint64_t every_ = 1;
+  Profile::Point highest_{};  // since the last one was kept
   Profile::Point last_{};
 };
+static_assert(Profile::kMaxPoints % 2 == 0);
 
 class Profiler {
  public:

@@ -45,8 +45,8 @@ struct Profile {
   struct Point {
     std::uint64_t time_us, event, live_bytes, live_objects;
   };
-  std::vector<Point> timeline;  // evenly by event: at most kMaxPoints
-  static constexpr std::size_t kMaxPoints = 1024;
+  std::vector<Point> timeline;  // the highest of each stretch of equally many events, and the last
+  static constexpr std::size_t kMaxPoints = 1024;  // and two more
 };
 
 Profile make_profile(Reader& reader);

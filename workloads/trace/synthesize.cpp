@@ -20,17 +20,20 @@ constexpr std::uint64_t kNever = ~std::uint64_t{0};
 // One object of the given trace.
 struct Specimen {
   Event birth;
+  std::uint64_t birth_call = 0;
   std::uint64_t lifetime = kNever;  // calls between birth and free
   bool sized_free = false;
   bool remote_free = false;
 };
 
-// What the given trace shows: objects sampled evenly over it, and the reallocs.
+// What the given trace shows: objects sampled evenly over it, by birth, and the reallocs.
 struct Model {
   static constexpr std::size_t kMaxSpecimens = 1 << 18;
   std::vector<Specimen> objects;
   std::vector<double> growth;  // new over old size of reallocs, sampled evenly
   double reallocs_per_call = 0;
+  std::uint64_t calls = 0;
+  std::uint64_t births = 0;  // in the trace; there are fewer objects where they were sampled
   std::uint64_t threads = 1;
 };
 
@@ -73,6 +76,7 @@ class Fitter {
     Object& object = live_[event.slot];
     if (allocates(event.kind)) {
       object = {event, calls_, event.bytes(), event.thread, true};
+      ++model_.births;
     } else if (event.kind == Kind::kRealloc) {
       ++reallocs_;
       if (object.bytes > 0) {
@@ -81,8 +85,8 @@ class Fitter {
       object.bytes = event.size;
       object.thread = event.thread;
     } else {
-      objects_.offer({object.birth, calls_ - object.birth_call - 1, event.kind == Kind::kFreeSized,
-                      object.thread != event.thread});
+      objects_.offer({object.birth, object.birth_call, calls_ - object.birth_call - 1,
+                      event.kind == Kind::kFreeSized, object.thread != event.thread});
       object.live = false;
     }
     ++calls_;
@@ -90,10 +94,13 @@ class Fitter {
   void finish(const Totals& totals) {
     for (const Object& object : live_) {
       if (object.live) {
-        objects_.offer({object.birth, kNever, false, false});
+        objects_.offer({object.birth, object.birth_call, kNever, false, false});
       }
     }
+    std::sort(model_.objects.begin(), model_.objects.end(),
+              [](const Specimen& a, const Specimen& b) { return a.birth_call < b.birth_call; });
     model_.threads = totals.threads;
+    model_.calls = calls_;
     model_.reallocs_per_call =
         calls_ == 0 ? 0 : static_cast<double>(reallocs_) / static_cast<double>(calls_);
   }
@@ -124,6 +131,11 @@ class Generator {
     }
   }
   void run(std::uint64_t calls) {
+    // A shorter trace goes through all phases of the given one, too, with fewer objects in each.
+    const double share =
+        std::min(1.0, static_cast<double>(calls) / static_cast<double>(model_.calls));
+    round_births_ = std::max<std::uint64_t>(
+        1, static_cast<std::uint64_t>(share * static_cast<double>(model_.births)));
     for (std::uint64_t call = 0; call < calls && !writer_.full(); ++call) {
       writer_.set_time(call / kCallsPerMicrosecond);
       if (!deaths_.empty() && deaths_.top().call <= call) {
@@ -152,8 +164,18 @@ class Generator {
     return std::generate_canonical<double, 53>(random_) < probability;
   }
 
+  // One that was born at about this point of the given trace.
+  const Specimen& draw() {
+    const std::uint64_t count = model_.objects.size();
+    const std::uint64_t reach = std::max<std::uint64_t>(1, count / 100);
+    const std::uint64_t at = (births_++ % round_births_) * count / round_births_;
+    const std::uint64_t first = at > reach / 2 ? at - reach / 2 : 0;
+    const std::uint64_t last = std::min(first + reach, count);
+    return model_.objects[static_cast<std::size_t>(first + random_() % (last - first))];
+  }
+
   void give_birth(std::uint64_t call) {
-    const Specimen& specimen = model_.objects[random_() % model_.objects.size()];
+    const Specimen& specimen = draw();
     const std::uint32_t thread = specimen.birth.thread;
     std::uint32_t slot = 0;
     switch (specimen.birth.kind) {
@@ -173,7 +195,7 @@ class Generator {
       deaths_.push(
           {call + 1 + specimen.lifetime, slot, freeing_thread(specimen), specimen.sized_free});
     }
-    by_age_.push_back(slot);
+    by_age_.push_back({slot, thread});
   }
   std::uint32_t freeing_thread(const Specimen& specimen) {
     const auto threads = static_cast<std::uint32_t>(model_.threads);
@@ -190,7 +212,7 @@ class Generator {
   // A young object: that is what programs grow. False if the one drawn is gone.
   bool reallocate() {
     constexpr std::uint64_t kYoung = 16;
-    while (!by_age_.empty() && !writer_.slots().live(by_age_.back())) {
+    while (!by_age_.empty() && !writer_.slots().live(by_age_.back().slot)) {
       by_age_.pop_back();
     }
     if (by_age_.empty() || model_.growth.empty()) {
@@ -198,14 +220,14 @@ class Generator {
     }
     const std::size_t back =
         static_cast<std::size_t>(random_() % std::min<std::uint64_t>(kYoung, by_age_.size()));
-    const std::uint32_t slot = by_age_[by_age_.size() - 1 - back];
+    const auto [slot, thread] = by_age_[by_age_.size() - 1 - back];
     if (!writer_.slots().live(slot)) {
       return false;
     }
     constexpr double kMostBytes = 1 << 30;
     const double bytes = static_cast<double>(writer_.slots().bytes(slot)) *
                          model_.growth[random_() % model_.growth.size()];
-    writer_.realloc(0, slot, static_cast<std::uint64_t>(std::min(bytes, kMostBytes)));
+    writer_.realloc(thread, slot, static_cast<std::uint64_t>(std::min(bytes, kMostBytes)));
     return true;
   }
 
@@ -213,7 +235,12 @@ class Generator {
   Writer& writer_;
   std::mt19937_64& random_;
   std::priority_queue<Death> deaths_;
-  std::vector<std::uint32_t> by_age_;  // slots, the youngest last; some are free again
+  struct Born {
+    std::uint32_t slot, thread;
+  };
+  std::vector<Born> by_age_;  // the youngest last; some are free again
+  std::uint64_t births_ = 0;
+  std::uint64_t round_births_ = 1;  // after so many, the phases begin again
 };
 
 template <typename Row>
@@ -299,17 +326,21 @@ Synthesis synthesize(const std::filesystem::path& given, const std::filesystem::
 
 std::string describe(const Synthesis& synthesis, const std::filesystem::path& out) {
   const auto line = [](const char* label, const Totals& totals) {
-    return fmt::format("  {:<8} {:>12} events, {:>10} live at the peak in {} objects, {} threads\n",
-                       label, totals.events,
-                       human_bytes(static_cast<double>(totals.peak_live_bytes)),
-                       totals.peak_live_objects, totals.threads);
+    return fmt::format(
+        "  {:<8} {:>12} events, {:>10} live at the peak in {} objects, {} thread{}\n", label,
+        totals.events, human_bytes(static_cast<double>(totals.peak_live_bytes)),
+        totals.peak_live_objects, totals.threads, totals.threads == 1 ? "" : "s");
   };
+  constexpr double kFar = 0.1;
+  const bool too_short =
+      synthesis.made.events < synthesis.given.events && synthesis.distance.lifetimes > kFar;
   return out.string() + "\n" + line("given", synthesis.given) + line("made", synthesis.made) +
          fmt::format(
              "distance (0 equal, 1 nothing in common): sizes {:.3f}, lifetimes {:.3f} (largest gap "
              "of the distributions), "
-             "size x lifetime {:.3f} (total variation)\n",
-             synthesis.distance.sizes, synthesis.distance.lifetimes, synthesis.distance.joint);
+             "size x lifetime {:.3f} (total variation)\n{}",
+             synthesis.distance.sizes, synthesis.distance.lifetimes, synthesis.distance.joint,
+             too_short ? "the lifetimes of the given trace do not fit into so few events\n" : "");
 }
 
 }  // namespace trace

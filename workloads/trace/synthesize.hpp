@@ -3,9 +3,11 @@
 // The model is what the given trace shows: pairs of size and lifetime (in calls) as they occurred
 // together, the shares of kinds of allocation and of frees, alignments, the share of reallocs and
 // their growth, each thread's share of allocations, and the share of frees on another thread.
-// Objects are drawn from these pairs, so any link between size and lifetime is kept; what is lost
-// is the order of the calls - phases, and which object follows which. Objects that were never freed
-// keep their share: a longer trace has more of them.
+// Objects are drawn from these pairs, so any link between size and lifetime is kept, and in the
+// order of their births to within a hundredth of the program, so its phases are, too; a longer
+// trace goes through them again. What is lost is the order of the calls within a phase: which
+// object follows which. Objects that were never freed keep their share: a longer trace has more of
+// them. In a much shorter one the long lifetimes do not fit.
 #pragma once
 
 #include <cstdint>
