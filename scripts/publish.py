@@ -113,7 +113,8 @@ def readme_table(run: Run) -> list[str]:
         mean = run.mean(metric, run.baseline)
         if mean is not None:
             means = " | ".join(mean_text(run, metric, subject) for subject in run.subjects)
-            lines.append(f"| **{title}, geometric mean of {mean.cells} cells** | | {means} |")
+            left_out = f" ({mean.cells_left_out} without a ratio)" if mean.cells_left_out else ""
+            lines.append(f"| **{title}, geometric mean of {mean.cells} cells**{left_out} | | {means} |")
     return lines
 
 

@@ -106,7 +106,8 @@ std::string mean_line(std::string_view metric, const Report& report, const Index
   }
   const std::string left_out =
       base->left_out.empty() ? "" : fmt::format(" ({} left out)", base->left_out.size());
-  std::string line = fmt::format("| geometric mean of {} cells{} | | 1 |", base->cells, left_out);
+  std::string line = fmt::format("| geometric mean of {} cell{}{} | | 1 |", base->cells,
+                                 base->cells == 1 ? "" : "s", left_out);
   for (const std::string& subject : subjects) {
     const GeometricMean* mean = index.mean(metric, subject);
     line += fmt::format(" {} |",

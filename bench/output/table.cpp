@@ -204,7 +204,7 @@ GridRow cell_row(const Part& part, const CellName& cell, std::span<const std::st
 GridRow mean_row(const Part& part, std::span<const std::string> subjects, const Layout& layout) {
   const GeometricMean* base = layout.index.mean(part.metric, layout.report.facts.baseline);
   GridRow row{{"geometric mean", Align::kLeft, Paint::kHeading},
-              {base == nullptr ? "" : fmt::format("{} cells", base->cells)},
+              {base == nullptr ? "" : fmt::format("{} cell{}", base->cells, base->cells == 1 ? "" : "s")},
               {"1"}};
   if (!part.beside.empty()) {
     row.push_back({""});
@@ -286,7 +286,7 @@ std::string render_part(const Part& part, const Report& report, const Index& ind
   const GeometricMean* mean = index.mean(part.metric, report.facts.baseline);
   if (mean != nullptr && !mean->left_out.empty()) {
     const std::size_t cells = static_cast<std::size_t>(mean->cells) + mean->left_out.size();
-    text += wrapped(fmt::format("{} of {} cells left out of the geometric means. {}",
+    text += wrapped(fmt::format("{} of {} cells left out of the geometric means: {}",
                                 mean->left_out.size(), cells, left_out_text(*mean)),
                     0, width);
   }

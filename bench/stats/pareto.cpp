@@ -165,6 +165,15 @@ std::string times(const Quotient& quotient) {
                      quotient.interval->high);
 }
 
+// "30 cells", or "92 cells for throughput, 69 for peak RSS" where some have no ratio of one of them.
+std::string cells_text(const ParetoFront& front) {
+  const char* plural = front.throughput_cells == 1 ? "" : "s";
+  return front.throughput_cells == front.peak_rss_cells
+             ? fmt::format("{} cell{}", front.throughput_cells, plural)
+             : fmt::format("{} cell{} for throughput, {} for peak RSS", front.throughput_cells,
+                           plural, front.peak_rss_cells);
+}
+
 std::string headline(const ParetoFront& front) {
   std::string on;
   for (const ParetoPoint& point : front.points) {
@@ -174,8 +183,8 @@ std::string headline(const ParetoFront& front) {
   }
   return fmt::format(
       "On the throughput-RSS front of {} allocators, where no other is both faster and leaner: {}. "
-      "Geometric means over {} cell{}, {} block{}; ratios with 95 % intervals.",
-      front.points.size(), on, front.cells, front.cells == 1 ? "" : "s", front.blocks, front.blocks == 1 ? "" : "s");
+      "Geometric means over {}, {} block{}; ratios with 95 % intervals.",
+      front.points.size(), on, cells_text(front), front.blocks, front.blocks == 1 ? "" : "s");
 }
 
 std::string standing(const ParetoFront& front, const ParetoPoint& point) {
@@ -205,7 +214,6 @@ std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
                                         std::string_view baseline, const SummaryOptions& options) {
   ParetoFront front;
   front.baseline = baseline;
-  front.cells = std::numeric_limits<int>::max();
   front.blocks = std::numeric_limits<int>::max();
   std::vector<Candidate> all;
   for (const std::string& name : candidates) {
@@ -217,7 +225,8 @@ std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
     all.push_back({name, figure_of(means, *speed, baseline), figure_of(means, *size, baseline)});
     const auto blocks =
         std::min(all.back().throughput.blocks.size(), all.back().peak_rss.blocks.size());
-    front.cells = std::min({front.cells, speed->cells, size->cells});
+    front.throughput_cells = speed->cells;
+    front.peak_rss_cells = size->cells;
     front.blocks = std::min(front.blocks, static_cast<int>(blocks));
   }
   if (all.size() < 2) {

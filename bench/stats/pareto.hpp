@@ -39,7 +39,8 @@ struct ParetoPoint {
 
 struct ParetoFront {
   std::string baseline;
-  int cells = 0;                    // that both geometric means stand on: the smaller number
+  int throughput_cells = 0;         // that the geometric means stand on
+  int peak_rss_cells = 0;
   int blocks = 0;                   // likewise
   std::vector<ParetoPoint> points;  // by falling throughput
 };

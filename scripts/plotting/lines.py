@@ -40,6 +40,11 @@ def grid_of(count: int) -> tuple[Figure, list[Axes]]:
     return figure, flat[:count]
 
 
+def panel_title(text: str) -> str:
+    """A long name goes on in a second line, behind its colon: panels are about 34 characters wide."""
+    return text if len(text) <= 34 else text.replace(":", ":\n", 1)
+
+
 def head(figure: Figure, title: str, handles: list[Line2D]) -> None:
     height = figure.get_size_inches()[1]
     figure.suptitle(title, x=0.01, y=1 - 0.14 / height, ha="left", va="top", fontsize=13, fontweight="bold")
@@ -59,7 +64,7 @@ def draw_scaling(axes: Axes, run: Run, workload: str) -> None:
         banded = [row for row in rows if row.low is not None]
         axes.fill_between([row.cell.threads for row in banded], [row.low for row in banded],
                           [row.high for row in banded], color=palette[name], alpha=0.15, linewidth=0)
-    axes.set_title(workload)
+    axes.set_title(panel_title(workload))
     axes.set_xticks([cell.threads for cell in cells])
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda value, _: tick_text(value, "ops/s"))
@@ -96,7 +101,7 @@ def draw_timeline(axes: Axes, run: Run, cell: Cell) -> None:
         mine = [point for point in points if point.allocator == name]
         axes.plot([point.time_s for point in mine], [point.rss_bytes for point in mine], color=palette[name],
                   linewidth=1.2, linestyle=":" if name in run.references else "-")
-    axes.set_title(f"{cell.workload} · {cell.threads}")
+    axes.set_title(panel_title(f"{cell.workload} · {cell.threads}"))
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2(max(1.0, axes.get_ylim()[1]) / 6))))
     axes.set_xlim(left=0)

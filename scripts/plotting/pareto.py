@@ -138,6 +138,6 @@ def scatter(run: Run, directory: Path) -> list[Path]:
                     fontweight="bold")
     cells = sorted({mean.cells for point in points for mean in (point.throughput, point.peak_rss)})
     counted = " and ".join(str(count) for count in cells)
-    note = (f"Geometric means over {counted} cells; lines: 95 % intervals over {run.repetitions('throughput')} blocks. "
+    note = (f"Geometric means over {counted} cells; lines: 95 % intervals, n = {run.repetitions('throughput')} blocks. "
             "Dashed: the front; what lies in the shade is beaten in both.")
     return finish(figure, run, note, directory / "throughput_against_rss")

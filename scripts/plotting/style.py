@@ -69,7 +69,7 @@ def quantity(value: float, unit: str) -> str:
     while abs(value) >= step and index + 1 < len(units):
         value /= step
         index += 1
-    return f"{three_digits(value)} {units[index]}".strip()
+    return f"{three_digits(value) if value else 0} {units[index]}".strip()
 
 
 def tick_text(value: float, unit: str) -> str:
