@@ -26,7 +26,7 @@ inline constexpr std::uint32_t kSlicesPerChunk = kChunkBytes / kSliceBytes;
 
 // Address space of the heap: what is reserved first, and the least that is tried.
 inline constexpr std::size_t kMaxRegionBytes = std::size_t{256} << 30;
-inline constexpr std::size_t kMinRegionBytes = std::size_t{8} << 20;
+inline constexpr std::size_t kMinRegionBytes = std::size_t{4} << 20;
 inline constexpr std::uint32_t kMaxSlices = kMaxRegionBytes / kSliceBytes;
 inline constexpr std::uint32_t kMaxChunks = kMaxRegionBytes / kChunkBytes;
 

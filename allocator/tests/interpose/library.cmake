@@ -32,6 +32,14 @@ endforeach()
 if(TARGET osmem)
   add_test(NAME interpose_memory.osmem.cat COMMAND Python3::Interpreter
            ${CMAKE_CURRENT_SOURCE_DIR}/cat_memory.py $<TARGET_FILE:osmem>)
+  foreach(heap IN ITEMS region sbrk)
+    foreach(resource IN ITEMS address-space data)
+      set(test interpose_limits.osmem-${heap}.${resource})
+      add_test(NAME ${test} COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/limits_test.py ${resource}
+               $<TARGET_FILE:osmem> --from 16)
+      set_tests_properties(${test} PROPERTIES LABELS interpose TIMEOUT 120 ENVIRONMENT OSMEM_HEAP=${heap})
+    endforeach()
+  endforeach()
   foreach(program IN ITEMS redis python sqlite gcc git perl node)
     set(test interpose_programs.osmem.${program})
     add_test(NAME ${test} COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/real_programs.py

@@ -2,6 +2,7 @@
 // what it proves. What to run is its argument: the load under faults, a load that runs into a
 // limit, or small blocks that must be had.
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,8 @@
 #include "allocator/tests/osmem/shadow.hpp"
 
 namespace {
+
+constexpr int kNotOnThisSystem = 77;
 
 shadow::Options tolerant_options(size_t live_limit_bytes) {
   shadow::Options options;
@@ -87,6 +90,19 @@ int run_into_limit() {
   return allocated_bytes() == 0 ? 0 : 1;
 }
 
+// As run_into_limit(); and the limit is reached, or nothing was shown.
+int run_beyond_limit() {
+  shadow::Exchange exchange;
+  shadow::Driver driver(tolerant_options(size_t{1} << 40), exchange);
+  driver.run(20000);
+  driver.free_all();
+  if (driver.failed_requests() == 0) {
+    fputs("no request was refused\n", stderr);
+    return 1;
+  }
+  return run_into_limit();
+}
+
 // Small blocks worth `bytes` can all be had.
 int have_small_blocks(size_t bytes) {
   constexpr size_t kBlockBytes = 1000;
@@ -118,6 +134,82 @@ size_t resident_bytes() {
   return read ? resident * static_cast<size_t>(sysconf(_SC_PAGESIZE)) : SIZE_MAX;
 }
 
+size_t huge_page_kilobytes() {
+  FILE* const file = fopen("/proc/self/smaps_rollup", "r");
+  char line[256];
+  size_t kilobytes = 0;
+  while (file != nullptr && fgets(line, sizeof line, file) != nullptr) {
+    sscanf(line, "AnonHugePages: %zu", &kilobytes);
+  }
+  if (file != nullptr) {
+    fclose(file);
+  }
+  return kilobytes;
+}
+
+// Blocks of 32 MiB in all stay whole, and the memory comes back, with huge pages behind them or not.
+int use_and_give_back(bool expects_huge_pages) {
+  shadow::Exchange exchange;
+  shadow::Options options = tolerant_options(size_t{32} << 20);
+  options.out_of_memory = shadow::OutOfMemory::kIsFailure;
+  shadow::Driver driver(options, exchange);
+  driver.run(20000);
+  driver.free_all();
+  os_trim(0);
+  const size_t before = resident_bytes();
+  if (have_small_blocks(size_t{32} << 20) != 0) {
+    return 1;
+  }
+  std::vector<void*> blocks;
+  for (int i = 0; i < 8; i++) {
+    blocks.push_back(os_malloc(size_t{4} << 20));
+    memset(blocks.back(), 1, size_t{4} << 20);
+  }
+  const size_t huge = huge_page_kilobytes();
+  for (void* const block : blocks) {
+    os_free(block);
+  }
+  driver.run(20000);
+  driver.free_all();
+  os_trim(0);
+  if ((huge != 0) != expects_huge_pages) {
+    fprintf(stderr, "%zu kB of huge pages\n", huge);
+    return kNotOnThisSystem;
+  }
+  const size_t after = resident_bytes();
+  if (after > before + (size_t{4} << 20)) {
+    fprintf(stderr, "%zu bytes are resident, %zu before\n", after, before);
+    return 1;
+  }
+  return 0;
+}
+
+int run_without_huge_pages() {
+  return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? use_and_give_back(false) : kNotOnThisSystem;
+}
+
+// 24 MiB are live at a time, of sizes that shift; many times as much is allocated in all.
+int run_with_bounded_live_bytes() {
+  shadow::Exchange exchange;
+  shadow::Options options = tolerant_options(size_t{24} << 20);
+  options.out_of_memory = shadow::OutOfMemory::kIsFailure;
+  options.slot_count = 1024;
+  shadow::Driver driver(options, exchange);
+  driver.run(200000);
+  driver.free_all();
+  return 0;
+}
+
+int touch_256_mib() {
+  for (int i = 0; i < 256; i++) {
+    void* const block = os_malloc(size_t{1} << 20);
+    if (block != nullptr) {
+      memset(block, 1, size_t{1} << 20);
+    }
+  }
+  return 0;
+}
+
 // The load makes calls of the planned kind at all: a plan that never comes to pass would prove
 // nothing.
 int count_calls() {
@@ -130,9 +222,9 @@ int count_calls() {
   return faults::calls_made() > 0 ? 0 : 1;
 }
 
-int run_locked() {
-  if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
-    return errno == EPERM || errno == ENOMEM ? 0 : 1;  // not allowed to this user: nothing to show
+int run_locked(int flags) {
+  if (mlockall(flags) != 0) {
+    return errno == EPERM || errno == ENOMEM ? kNotOnThisSystem : 1;
   }
   const size_t before = resident_bytes();
   const int status = have_small_blocks(size_t{4} << 20);
@@ -172,7 +264,13 @@ constexpr Load kLoads[] = {
     {"count-calls", count_calls},
     {"into-limit", run_into_limit},
     {"small-blocks", [] { return have_small_blocks(size_t{24} << 20); }},
-    {"locked", run_locked},
+    {"beyond-limit", run_beyond_limit},
+    {"locked", [] { return run_locked(MCL_CURRENT | MCL_FUTURE); }},
+    {"locked-on-fault", [] { return run_locked(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }},
+    {"huge-pages", [] { return use_and_give_back(true); }},
+    {"no-huge-pages", run_without_huge_pages},
+    {"bounded-live-bytes", run_with_bounded_live_bytes},
+    {"touch-256-mib", touch_256_mib},
     {"locked-as-nobody", run_locked_as_nobody},
     {"without-mappings", run_without_mappings},
 };
