@@ -1,6 +1,7 @@
 #include "allocator/tests/osmem/shadow.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -8,10 +9,12 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 
 #include "allocator/osmem/osmem.h"
+#include "allocator/osmem/osmem.hpp"
 
 namespace shadow {
 namespace {
@@ -154,17 +157,34 @@ void Driver::allocate(Block& block) {
       return adopt(block, os_aligned_alloc(alignment, size), size, alignment);
     }
     case 2: {
-      unsigned char source[256];
-      memset(source, static_cast<int>(size & 0xff), sizeof source);
-      const size_t copied = std::min(size, sizeof source);
+      static constexpr std::array<unsigned char, 20000> kZeros{};
+      std::array<unsigned char, 256> few;
+      few.fill(static_cast<unsigned char>(size));
+      const void* const source = size > few.size() ? kZeros.data() : few.data();
+      const size_t copied = std::min(size, kZeros.size());
       void* const data = os_memdup(source, copied);
       if (data != nullptr && memcmp(data, source, copied) != 0) {
         fail("memdup's copy differs", data, copied);
       }
       return adopt(block, data, copied, 1);
     }
+    case 3: {
+      const size_t alignment = random_alignment();
+      return adopt(block, allocate_for_container(size, alignment), size, alignment);
+    }
+    case 4:
+      return adopt(block, os_realloc(nullptr, size), size, 1);
     default:
       adopt(block, os_malloc(size), size, 1);
+  }
+}
+
+// As a container of std::pmr does; osmem says by an exception that there is no memory.
+void* Driver::allocate_for_container(size_t size, size_t alignment) {
+  try {
+    return osmem::resource()->allocate(size, alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
 }
 
@@ -200,10 +220,16 @@ void Driver::release(Block& block) {
   check(block);
   leave_interval(block);
   errno = 4321;
-  if (block.alignment == 1 && random_below(4) == 0) {
-    os_free_sized(block.data, block.size_bytes);
-  } else {
-    os_free(block.data);
+  switch (random_below(8)) {
+    case 0:
+    case 1:
+      os_free_sized(block.data, block.size_bytes);
+      break;
+    case 2:
+      osmem::resource()->deallocate(block.data, block.size_bytes, block.alignment);
+      break;
+    default:
+      os_free(block.data);
   }
   if (errno != 4321) {
     fail("free changed errno", block.data, block.size_bytes);
@@ -227,6 +253,9 @@ void Driver::trim_or_ask() {
     fail("os_stats failed", nullptr, 0);
   }
   os_trim(random_below(2) * (size_t{1} << 20));
+  if (options_.dump_fd >= 0 && random_below(4) == 0 && !os_heap_dump(options_.dump_fd)) {
+    fail("os_heap_dump failed", nullptr, 0);
+  }
 }
 
 void Driver::adopt(Block& block, void* data, size_t size, size_t alignment) {

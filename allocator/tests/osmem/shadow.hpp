@@ -52,6 +52,7 @@ struct Options {
   size_t slot_count = 2048;
   OverlapCheck overlap = OverlapCheck::kByContents;
   OutOfMemory out_of_memory = OutOfMemory::kIsFailure;
+  int dump_fd = -1;  // where heap maps go now and then; one thread only
 };
 
 class Driver {
@@ -77,6 +78,7 @@ class Driver {
   void change_phase();
   void operate_on(Block& block);
   void allocate(Block& block);
+  static void* allocate_for_container(size_t size, size_t alignment);
   void resize(Block& block);
   void release(Block& block);
   void exchange(Block& block);
