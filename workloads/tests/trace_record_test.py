@@ -99,6 +99,9 @@ class RecordTest(unittest.TestCase):
                 self.fail(f"call {number}: seen {one}, in the trace {other}; before: {seen[max(0, number - 3):number]}")
         self.assertEqual(len(seen), len(expected))
 
+    def inspect(self) -> str:
+        return subprocess.run([ARGUMENTS.bench, "trace", "inspect", self.trace], capture_output=True, text=True, check=True).stdout
+
     def witness(self, command: list[str], preload: str, log: Path, **extra: str) -> str:
         environment = {**os.environ, "LD_PRELOAD": preload, "TRACE_CALL_LOG": str(log), **extra}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
@@ -165,8 +168,17 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(sum(event["kind"] == "thread_end" for event in events), 8)
         by_thread = collections.Counter(event["thread"] for event in events if event["kind"] == "malloc")
         self.assertEqual(sum(1 for count in by_thread.values() if count >= 20000), 8)
-        for _ in range(3):
-            subprocess.run([ARGUMENTS.replay_host, self.trace], check=True, capture_output=True, timeout=100)
+        subprocess.run([ARGUMENTS.replay_host, self.trace, "3"], check=True, capture_output=True, timeout=100)
+
+    def test_what_eight_threads_passed_round_is_replayed_a_hundred_times(self) -> None:
+        for mode in ("pass", "exchange"):
+            with self.subTest(mode):
+                said = self.record(self.subject(mode, "2000"))
+                self.assertNotIn("left out", said)
+                remote = self.inspect().split("remote frees")[1].split("%")[0]
+                self.assertGreater(float(remote), 20)
+                replayed = subprocess.run([ARGUMENTS.replay_host, self.trace, "100"], capture_output=True, text=True, timeout=200)
+                self.assertEqual(replayed.returncode, 0, replayed.stderr)
 
     def test_addresses_that_cross_threads_without_a_lock_keep_their_order(self) -> None:
         for library in (None, "libjemalloc.so.2", "libtcmalloc_minimal.so.4"):
@@ -238,8 +250,8 @@ class RecordTest(unittest.TestCase):
         self.record(["gcc", "-O2", "-c", "-x", "c++", "-std=c++20", f"-I{ARGUMENTS.source}", "-o", "/dev/null",
                      str(Path(ARGUMENTS.source) / "workloads/trace/reader.cpp")])
         self.validate(self.trace)
-        inspected = subprocess.run([ARGUMENTS.bench, "trace", "inspect", self.trace], capture_output=True, text=True, check=True).stdout
-        self.assertIn("cc1", inspected)
+        self.assertIn("cc1", self.inspect())
+        self.assertGreater(len(read_trace(self.trace)), 100_000)
         subprocess.run([ARGUMENTS.replay_host, self.trace], check=True, capture_output=True)
 
     @unittest.skipUnless(shutil.which("redis-server") and shutil.which("redis-benchmark"), "redis is not installed")
@@ -250,9 +262,11 @@ class RecordTest(unittest.TestCase):
         wait = f"for i in $(seq 100); do test -S {socket} && break; sleep 0.05; done"
         self.record(["sh", "-c", f"{server} & {wait}; LD_PRELOAD= {load}; LD_PRELOAD= redis-cli -s {socket} shutdown nosave; wait"])
         self.validate(self.trace)
+        self.assertIn("redis-server", self.inspect())
         events = read_trace(self.trace)
-        self.assertGreater(len(events), 5000)
-        subprocess.run([ARGUMENTS.replay_host, self.trace], check=True, capture_output=True, timeout=100)
+        self.assertGreater(len(events), 15_000, "each of 15,000 requests allocates")
+        self.assertGreaterEqual(sum(event["kind"] == "thread_start" for event in events), 1)
+        subprocess.run([ARGUMENTS.replay_host, self.trace, "3"], check=True, capture_output=True, timeout=100)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -131,11 +132,16 @@ int pass(int threads, int turns) {
 // As pass(), without a lock, and with reallocs on both sides: addresses cross as fast as they can.
 int exchange(int threads, int turns) {
   static std::atomic<void*> slots[64];
+  std::barrier start(threads);
   std::vector<std::thread> workers;
   for (int t = 0; t < threads; ++t) {
-    workers.emplace_back([t, turns] {
+    workers.emplace_back([t, turns, &start] {
       std::uint64_t state = 1 + static_cast<std::uint64_t>(t);
+      start.arrive_and_wait();
       for (int i = 0; i < turns; ++i) {
+        if (i % 16 == 0) {  // with fewer processors than threads, they would hardly meet
+          std::this_thread::yield();
+        }
         state = state * 6364136223846793005u + 1442695040888963407u;
         void* block = keep(malloc(16 + (state >> 60) * 8));
         if ((state >> 40) % 4 == 0) {
