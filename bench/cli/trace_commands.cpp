@@ -110,8 +110,8 @@ int validate(const std::vector<std::string>& files) {
       if (!reader.truncated().empty()) {
         throw trace::TraceError(file + ": " + reader.truncated());
       }
-      write_stdout(fmt::format("{}: sound: {} events, {} threads\n", file, reader.totals().events,
-                               reader.totals().threads));
+      write_stdout(fmt::format("{}: sound: {} events, {} thread{}\n", file, reader.totals().events,
+                               reader.totals().threads, reader.totals().threads == 1 ? "" : "s"));
     } catch (const trace::TraceError& error) {
       std::fprintf(stderr, "bench: %s\n", error.what());
       code = kGateFailed;

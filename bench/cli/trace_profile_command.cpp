@@ -1,4 +1,5 @@
-// bench list workloads --profile NAME: what a workload asks of an allocator, from a recording of it.
+// bench list workloads --profile NAME: what a workload asks of an allocator, from a recording of
+// it.
 #include <fmt/format.h>
 
 #include "bench/cli/commands.hpp"
@@ -27,14 +28,18 @@ const nlohmann::json& entry_of(const Catalogue& catalogue, const std::string& na
     }
   }
   if (name.starts_with("program/")) {
-    throw UsageError("--profile is of one process, not of a program as a whole; record it: bench record -o x.trace -- COMMAND, then "
-                     "bench trace inspect x.trace; or see the shipped traces, --profile trace/NAME");
+    throw UsageError(
+        "--profile is of one process, not of a program as a whole; record it: bench record -o "
+        "x.trace -- COMMAND, then "
+        "bench trace inspect x.trace; or see the shipped traces, --profile trace/NAME");
   }
   throw UsageError("no workload is called '" + name + "'; bench list workloads shows all");
 }
 
-// The worker under the recorder, which it asks to record what lies between its baseline and its end.
-trace::Profile record_workload(const Layout& layout, const worker::Request& request, const fs::path& scratch) {
+// The worker under the recorder, which it asks to record what lies between its baseline and its
+// end.
+trace::Profile record_workload(const Layout& layout, const worker::Request& request,
+                               const fs::path& scratch) {
   trace::RecordOptions options;
   options.out = scratch / "workload.trace";
   options.command = {layout.worker.string()};
@@ -79,9 +84,11 @@ int profile_workload(const std::string& text) {
   request.iterations = entry.at("smoke_iterations").get<std::int64_t>();
   request.seed = 1;
   trace::Profile profile = record_workload(layout, request, scratch.path());
-  profile.info = fmt::format("question={}\nrecorded={} iterations on {} thread{}, from the baseline to the end of the work\n",
-                             entry.at("question").get<std::string>(), request.iterations, request.threads,
-                             request.threads == 1 ? "" : "s");
+  profile.info = fmt::format(
+      "question={}\nrecorded={} iterations on {} thread{}, from the baseline to the end of the "
+      "work\n",
+      entry.at("question").get<std::string>(), request.iterations, request.threads,
+      request.threads == 1 ? "" : "s");
   write_stdout(trace::to_table(profile, request.workload));
   return kAllMeasured;
 }

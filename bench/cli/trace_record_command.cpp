@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -84,7 +85,13 @@ int conclude(const trace::Recording& recording) {
   return kAllMeasured;
 }
 
-int act(Words words, const Invocation& invocation) {
+int act(Words words, const std::vector<std::string>& stray, const Invocation& invocation) {
+  if (!stray.empty()) {
+    const bool is_option = stray.front().starts_with("-");
+    throw UsageError(is_option ? "unknown option " + stray.front()
+                               : fmt::format("put -- before the program: bench record -o {} -- {}",
+                                             words.out, fmt::join(stray, " ")));
+  }
   if (invocation.after_dashes.empty()) {
     throw UsageError("say what to record: bench record -o app.trace -- ./app arguments");
   }
@@ -145,8 +152,11 @@ void add_record(CLI::App& app, Context& context) {
       "SIGUSR1 to bench stops and starts recording, in the program and its children. What they "
       "recorded is kept\n"
       "however they end. Exit: 0 recorded, 2 usage, 3 recorded but the program failed.");
-  command->callback([words, &context] {
-    context.action = [words, &context] { return act(*words, context.invocation); };
+  command->allow_extras();
+  command->callback([words, command, &context] {
+    context.action = [words, stray = command->remaining(), &context] {
+      return act(*words, stray, context.invocation);
+    };
   });
 }
 

@@ -60,11 +60,12 @@ void introduce(const Words& words) {
   const trace::Replay replay(words.file, trace::Touch::kNone, words.resident_mib << 20);
   const trace::ReplayProgram& program = replay.program();
   std::fprintf(stderr,
-               "bench: %s: %lu calls in %u threads, %lu waits where objects cross threads; replay "
+               "bench: %s: %lu calls in %u thread%s, %lu waits where objects cross threads; replay "
                "itself takes %.1f ns a call "
                "(an empty replay), which is subtracted%s\n",
                words.file.c_str(), static_cast<unsigned long>(program.calls()), program.threads(),
-               static_cast<unsigned long>(program.waits()), replay.own_ns_per_operation(),
+               program.threads() == 1 ? "" : "s", static_cast<unsigned long>(program.waits()),
+               replay.own_ns_per_operation(),
                program.streamed() ? "; it is streamed from a file" : "");
 }
 
@@ -102,7 +103,10 @@ void add_replay(CLI::App& app, Context& context) {
       "replay",
       "Measure allocators on a recorded program: bench replay app.trace --allocator=osmem");
   command->add_option("file", words->file, "a trace")->required();
-  command->add_option("--touch", words->touch, "what is written to an object when it is allocated")
+  command
+      ->add_option(
+          "--touch", words->touch,
+          "what is written to an object when it is allocated; default page: a byte of each page")
       ->check(CLI::IsMember({"none", "first", "page", "whole"}));
   command
       ->add_option("--resident", words->resident_mib,

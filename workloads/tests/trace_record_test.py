@@ -227,6 +227,14 @@ class RecordTest(unittest.TestCase):
                 self.assertIn(message, said)
                 self.assertEqual(said.count("\n"), 1)
 
+    def test_a_program_without_dashes_before_it_is_explained(self) -> None:
+        for words, message in ((["./app", "one", "two"], "-- ./app one two"), (["--nope", "--", "true"], "unknown option --nope")):
+            with self.subTest(message):
+                result = subprocess.run([ARGUMENTS.bench, "record", "-o", self.trace, *words], capture_output=True, text=True)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(message, result.stderr)
+                self.assertEqual(result.stderr.count("\n"), 1)
+
     def test_a_run_over_the_trace(self) -> None:
         self.record(self.subject("allocate"))
         result = subprocess.run([ARGUMENTS.bench, "replay", self.trace, "--allocator=glibc", "--against=jemalloc", "--repetitions=1",
