@@ -150,8 +150,8 @@ void assign(const Info& info, std::string_view assignment, std::vector<std::int6
 void check_order(const Selection& selection) {
   const auto& parameters = selection.entry.info.parameters;
   const auto index_of = [&](std::string_view name) {
-    return static_cast<std::size_t>(
-        std::ranges::find(parameters, name, &Parameter::name) - parameters.begin());
+    return static_cast<std::size_t>(std::ranges::find(parameters, name, &Parameter::name) -
+                                    parameters.begin());
   };
   const std::size_t low = index_of("min");
   const std::size_t high = index_of("max");
@@ -159,9 +159,9 @@ void check_order(const Selection& selection) {
       selection.values[low] <= selection.values[high]) {
     return;
   }
-  throw SelectionError("workload " + selection.entry.info.name + ": min=" +
-                       std::to_string(selection.values[low]) + " is above max=" +
-                       std::to_string(selection.values[high]) + "; set both");
+  throw SelectionError("workload " + selection.entry.info.name +
+                       ": min=" + std::to_string(selection.values[low]) +
+                       " is above max=" + std::to_string(selection.values[high]) + "; set both");
 }
 
 }  // namespace

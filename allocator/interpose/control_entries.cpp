@@ -50,7 +50,9 @@ void add_element(interpose::Text& text, const char* kind, size_t count, size_t b
 // own.
 void compose_info(interpose::Text& text) noexcept {
   const interpose::Numbers numbers = totals();
-  text.add("<malloc version=\"1\">\n<heap nr=\"0\" allocator=\"").add(Core::kName).add("\" version=\"" INTERPOSE_VERSION "\">\n");
+  text.add("<malloc version=\"1\">\n<heap nr=\"0\" allocator=\"")
+      .add(Core::kName)
+      .add("\" version=\"" INTERPOSE_VERSION "\">\n");
   add_core_info<Core>(text);
   text.add("</heap>\n");
   add_element(text, "rest", 1, numbers.free_bytes);

@@ -58,8 +58,8 @@ std::vector<std::string> candidates(const Report& report);
 // line for each metric.
 std::vector<std::string> failure_lines(const Report& report);
 
-// Which cells a mean leaves out, by reason: "0 under jemalloc: pair, batch:n=25 on 2 threads; TIMEOUT
-// under mine: larson".
+// Which cells a mean leaves out, by reason: "0 under jemalloc: pair, batch:n=25 on 2 threads;
+// TIMEOUT under mine: larson".
 std::string left_out_text(const GeometricMean& mean);
 
 }  // namespace bench

@@ -203,9 +203,10 @@ GridRow cell_row(const Part& part, const CellName& cell, std::span<const std::st
 // none.
 GridRow mean_row(const Part& part, std::span<const std::string> subjects, const Layout& layout) {
   const GeometricMean* base = layout.index.mean(part.metric, layout.report.facts.baseline);
-  GridRow row{{"geometric mean", Align::kLeft, Paint::kHeading},
-              {base == nullptr ? "" : fmt::format("{} cell{}", base->cells, base->cells == 1 ? "" : "s")},
-              {"1"}};
+  GridRow row{
+      {"geometric mean", Align::kLeft, Paint::kHeading},
+      {base == nullptr ? "" : fmt::format("{} cell{}", base->cells, base->cells == 1 ? "" : "s")},
+      {"1"}};
   if (!part.beside.empty()) {
     row.push_back({""});
   }
@@ -326,7 +327,9 @@ std::string legend(const Report& report, const Style& style) {
         return row.median && !row.ratio && row.allocator != report.facts.baseline &&
                (row.metric == "throughput" || row.metric == "peak_rss");
       })) {
-    text += "   (figure): no ratio, as one of the two is missing or 0, or the baseline's is below 64 KiB";
+    text +=
+        "   (figure): no ratio, as one of the two is missing or 0, or the baseline's is below 64 "
+        "KiB";
   }
   return wrapped(text, 0, static_cast<std::size_t>(style.width));
 }

@@ -16,7 +16,7 @@ using CellKey = std::pair<std::string_view, int>;  // workload, threads
 // The rows of one metric, cell by cell.
 struct MetricRows {
   std::string_view metric;
-  std::vector<std::string_view> allocators;  // in order of appearance
+  std::vector<std::string_view> allocators;                             // in order of appearance
   std::map<CellKey, std::map<std::string_view, const Summary*>> cells;  // rows by allocator
 };
 
@@ -56,7 +56,8 @@ std::string gap_of(const CellRows& cell, std::string_view allocator, std::string
     return "0" + under;
   }
   if (allocator == baseline) {
-    return *row.median < metric_named(row.metric).least_for_ratio ? "too small for a ratio" + under : "";
+    return *row.median < metric_named(row.metric).least_for_ratio ? "too small for a ratio" + under
+                                                                  : "";
   }
   return row.ratio ? "" : "no ratio" + under;
 }

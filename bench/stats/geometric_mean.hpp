@@ -23,10 +23,10 @@ struct LeftOutCell {
 struct GeometricMean {
   std::string metric;
   std::string allocator;
-  int cells = 0;                     // cells that went in
+  int cells = 0;                      // cells that went in
   std::vector<LeftOutCell> left_out;  // that some allocator failed or that have no ratio
-  std::optional<double> ratio;       // none if no cell is left; 1 for the baseline
-  std::optional<Interval> interval;  // over blocks that all those cells have; none if fewer than 2
+  std::optional<double> ratio;        // none if no cell is left; 1 for the baseline
+  std::optional<Interval> interval;   // over blocks that all those cells have; none if fewer than 2
   std::vector<BlockRatio> log_ratios;  // mean over cells, a block each
 };
 

@@ -16,8 +16,8 @@ struct Metric {
   Direction direction;
   std::string_view
       if_higher;  // verdict for a subject whose figure is above the baseline's: "faster", "larger"
-  std::string_view if_lower;  // and below: "slower", "smaller"
-  std::string_view meaning;   // one line
+  std::string_view if_lower;   // and below: "slower", "smaller"
+  std::string_view meaning;    // one line
   double least_for_ratio = 0;  // no ratio to a baseline below this, in `unit`
 };
 
@@ -29,13 +29,15 @@ std::span<const Metric> metrics();
 // `name` and must not outlive it.
 Metric metric_named(std::string_view name);
 
-// Below this peak of live bytes, pages and thread stacks outweigh what was requested, and their ratio to it says nothing.
+// Below this peak of live bytes, pages and thread stacks outweigh what was requested, and their
+// ratio to it says nothing.
 inline constexpr std::uint64_t kLeastLiveForFragmentationBytes = 256 * 1024;
 // Below this, a page more or less decides a ratio of resident sizes.
 inline constexpr double kLeastResidentForRatioBytes = 64 * 1024;
 // For readers of the figures: where there is none, and what one below 1 means.
 inline constexpr std::string_view kFragmentationNote =
-    "Fragmentation is left out below 256 KiB of live bytes, where pages outweigh what was requested. Below 1: part of what was "
+    "Fragmentation is left out below 256 KiB of live bytes, where pages outweigh what was "
+    "requested. Below 1: part of what was "
     "requested was never written to.";
 
 }  // namespace bench

@@ -165,7 +165,8 @@ std::string times(const Quotient& quotient) {
                      quotient.interval->high);
 }
 
-// "30 cells", or "92 cells for throughput, 69 for peak RSS" where some have no ratio of one of them.
+// "30 cells", or "92 cells for throughput, 69 for peak RSS" where some have no ratio of one of
+// them.
 std::string cells_text(const ParetoFront& front) {
   const char* plural = front.throughput_cells == 1 ? "" : "s";
   return front.throughput_cells == front.peak_rss_cells

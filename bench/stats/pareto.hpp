@@ -39,7 +39,7 @@ struct ParetoPoint {
 
 struct ParetoFront {
   std::string baseline;
-  int throughput_cells = 0;         // that the geometric means stand on
+  int throughput_cells = 0;  // that the geometric means stand on
   int peak_rss_cells = 0;
   int blocks = 0;                   // likewise
   std::vector<ParetoPoint> points;  // by falling throughput

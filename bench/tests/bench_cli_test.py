@@ -102,6 +102,13 @@ class Whole(BenchTest):
         self.assertEqual({row["allocator"] for row in points}, {"glibc", "limit"})
         self.assertTrue(all(int(row["rss_bytes"]) > 0 for row in points))
 
+    def test_live_bytes_of_a_block_that_grows_are_counted_once(self) -> None:
+        done = self.run_bench("--allocator=limit", "--against=none", "--workload=realloc-grow:max=1048576")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        peak = next(float(row["value"]) for row in rows(self.out) if row["metric"] == "peak_live")
+        self.assertGreaterEqual(peak, 1 << 20)
+        self.assertLess(peak, (1 << 20) + 8192)  # the worker's own few
+
     def test_against_none_measures_the_subject_alone(self) -> None:
         done = self.run_bench("--allocator=limit", "--against=none", "--workload=pair")
         self.assertEqual(done.returncode, 0, done.stderr)

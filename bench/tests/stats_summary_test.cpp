@@ -119,10 +119,11 @@ TEST(Summarise, HolmWithholdsAVerdictThatOneCellAloneWouldGet) {
 }
 
 TEST(Summarise, MemoryIsLargerOrSmallerAndLessIsBetter) {
-  const auto rows = summarise(series("glibc", {1e6, 1e6, 1e6, 1e6, 1e6}, "pair", "peak_rss") +
-                                  series("lean", {8e5, 8e5, 8e5, 8e5, 8e5}, "pair", "peak_rss") +
-                                  series("fat", {1.5e6, 1.5e6, 1.5e6, 1.5e6, 1.5e6}, "pair", "peak_rss"),
-                              "glibc");
+  const auto rows =
+      summarise(series("glibc", {1e6, 1e6, 1e6, 1e6, 1e6}, "pair", "peak_rss") +
+                    series("lean", {8e5, 8e5, 8e5, 8e5, 8e5}, "pair", "peak_rss") +
+                    series("fat", {1.5e6, 1.5e6, 1.5e6, 1.5e6, 1.5e6}, "pair", "peak_rss"),
+                "glibc");
   EXPECT_EQ(verdict_word(row_of(rows, "lean")), "smaller");
   EXPECT_EQ(judgement(row_of(rows, "lean")), Judgement::kBetter);
   EXPECT_EQ(verdict_word(row_of(rows, "fat")), "larger");
@@ -235,11 +236,11 @@ TEST(GeometricMeans, LeaveOutCellsThatAnyoneFailed) {
 
 TEST(GeometricMeans, SayWhichCellsHaveNoRatioAndWhy) {
   // Zero has no logarithm: not under the baseline (b), not in one (c), not in one block of one (d).
-  const auto rows = summarise(
-      series("glibc", {1, 1}, "a") + series("mine", {2, 2}, "a") + series("glibc", {0, 0}, "b") +
-          series("mine", {1, 1}, "b") + series("glibc", {1, 1}, "c") + series("mine", {0, 0}, "c") +
-          series("glibc", {1, 1}, "d") + series("mine", {0, 1}, "d"),
-      "glibc");
+  const auto rows = summarise(series("glibc", {1, 1}, "a") + series("mine", {2, 2}, "a") +
+                                  series("glibc", {0, 0}, "b") + series("mine", {1, 1}, "b") +
+                                  series("glibc", {1, 1}, "c") + series("mine", {0, 0}, "c") +
+                                  series("glibc", {1, 1}, "d") + series("mine", {0, 1}, "d"),
+                              "glibc");
   for (const GeometricMean& mean : geometric_means(rows, "glibc")) {
     EXPECT_EQ(mean.cells, 1);
     std::vector<std::string> said;

@@ -60,8 +60,8 @@ bool is_program(const std::string& name) {
   std::ifstream file(fs::path(SUITES_FOLDER) / "../programs/programs.json");
   std::stringstream entries;
   entries << file.rdbuf();
-  return name == prefix + "*" ||
-         entries.str().find("\"name\": \"" + name.substr(prefix.size()) + "\"") != std::string::npos;
+  return name == prefix + "*" || entries.str().find("\"name\": \"" + name.substr(prefix.size()) +
+                                                    "\"") != std::string::npos;
 }
 
 std::string smoke_selection(const Info& info) {

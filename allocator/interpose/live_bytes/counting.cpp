@@ -160,8 +160,8 @@ void* Core::aligned_alloc(size_t alignment, size_t size) noexcept {
   return tag_block(__libc_memalign(offset, size + offset), offset, size);
 }
 
-// Live bytes rise and fall as the program asked, and never hold both copies, as no program requested
-// two.
+// Live bytes rise and fall as the program asked, and never hold both copies, as no program
+// requested two.
 void* Core::realloc(void* block, size_t size) noexcept {
   if (block == nullptr) {
     return malloc(size);
