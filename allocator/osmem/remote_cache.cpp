@@ -46,24 +46,35 @@ void RemoteCache::flush() {
   }
 }
 
+namespace {
+
+// What send_chain_home() asks of the slab and the chain's tail.
+struct Home {
+  Slab* slab;
+  Block* tail;
+  std::uintptr_t start;
+
+  void link(std::uint32_t old_head) const {
+    tail->next = old_head == 0 ? nullptr
+                               : reinterpret_cast<Block*>(start + (std::uintptr_t{old_head} - 1) * 16);
+  }
+  // Relaxed, both: see send_chain_home().
+  [[nodiscard]] Heap* heap() const { return slab->heap.load(std::memory_order_relaxed); }
+  static bool is_pooled(const Heap* heap) { return heap->pooled.load(std::memory_order_relaxed); }
+  void ask_attention(Heap* heap) const {
+    heap->notified.push(g_region.index_of(slab) + 1, [this](std::uint32_t top) { slab->notify_next = top; });
+  }
+  void collect(Heap* heap) const { collect_pooled(heap, slab); }
+};
+
+}  // namespace
+
 void send_home(Slab* slab, Block* head, Block* tail, std::uint32_t count) {
   const auto start = g_region.slice_start(g_region.index_of(slab));
   // Blocks are named by their distance from the slab's start in units of 16 bytes, plus 1.
   const auto name = static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(head) - start) / 16 + 1);
-  const bool notify = slab->remote.push(name, count, [tail, start](std::uint32_t old_head) {
-    tail->next = old_head == 0
-                     ? nullptr
-                     : reinterpret_cast<Block*>(start + (std::uintptr_t{old_head} - 1) * 16);
-  });
-  // Relaxed: a notified slab stays with the heap that parked it, which push() acquired; otherwise the pool looks again
-  // under its lock.
-  Heap* heap = slab->heap.load(std::memory_order_relaxed);
-  if (notify) {
-    heap->notified.push(g_region.index_of(slab) + 1,
-                        [slab](std::uint32_t top) { slab->notify_next = top; });
-  }
-  // Relaxed: a heap that is pooled a moment later is drained by the next free or by its next thread.
-  if (heap != nullptr && heap->pooled.load(std::memory_order_relaxed)) collect_pooled(heap, slab);
+  Home home{slab, tail, start};
+  send_chain_home(slab->remote, name, count, home);
 }
 
 }  // namespace osmem

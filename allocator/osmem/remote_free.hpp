@@ -143,4 +143,19 @@ class NotifyStack {
   typename Atomics::template Atomic<std::uint32_t> top_{0};
 };
 
+// How a freeing thread sends a chain home; no lock held. `home` knows the slab:
+//   link(old_head)      makes the chain's tail point to the block named old_head
+//   heap()              the slab's heap, or null: relaxed, since a notified slab stays with the heap that parked it, which
+//                       push() acquired, and otherwise collect() looks again under the pool's lock
+//   ask_attention(heap) puts the slab on the heap's stack
+//   is_pooled(heap)     relaxed: a heap that is pooled a moment later is drained by the next free or by its next thread
+//   collect(heap)       does the owner's work for a heap without a thread
+template <typename List, typename Home>
+void send_chain_home(List& remote, std::uint32_t head, std::uint32_t count, Home& home) {
+  const bool notify = remote.push(head, count, [&home](std::uint32_t old_head) { home.link(old_head); });
+  const auto heap = home.heap();
+  if (notify) home.ask_attention(heap);
+  if (heap && home.is_pooled(heap)) home.collect(heap);
+}
+
 }  // namespace osmem
