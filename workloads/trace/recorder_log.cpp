@@ -74,13 +74,15 @@ void close_file(int fd) { syscall(SYS_close, fd); }
 bool write_whole(int fd, const char* data, std::size_t bytes, std::size_t offset) {
   while (bytes > 0) {
     const long written = syscall(SYS_pwrite64, fd, data, bytes, offset);
-    if (written <= 0 && errno != EINTR) {
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written <= 0) {
       return false;
     }
-    const std::size_t done = written > 0 ? static_cast<std::size_t>(written) : 0;
-    data += done;
-    bytes -= done;
-    offset += done;
+    data += written;
+    bytes -= static_cast<std::size_t>(written);
+    offset += static_cast<std::size_t>(written);
   }
   return true;
 }
@@ -259,7 +261,8 @@ bool open_segment(ThreadLog& log) {
   }
   log.segment = static_cast<char*>(at);
   log.units = units;
-  log.end = reinterpret_cast<std::uint64_t*>(log.segment + bytes);
+  // A signal handler's events can come between a test for room and the taking of it.
+  log.end = reinterpret_cast<std::uint64_t*>(log.segment + bytes) - kMaxEventWords;
   begin_segment(log);
   if (log.sequence == 1 && g_has_exit_key) {
     pthread_setspecific(g_exit_key, log.segment);
