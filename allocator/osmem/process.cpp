@@ -86,8 +86,8 @@ bool start_locked() {
 constinit int g_report_fd = -1;
 
 [[gnu::constructor]] void at_load() {
-  if (!ensure_started()) return;
   pthread_atfork(nullptr, nullptr, in_forked_child);
+  if (!ensure_started()) return;  // a later call tries again
   if (g_options.stats != StatsAtExit::kNo || g_options.leaks) {
     constexpr int kOutOfTheWay = 100;  // programs expect the low numbers for themselves
     g_report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kOutOfTheWay);

@@ -4,6 +4,7 @@
 
 #include "allocator/osmem/check.hpp"
 #include "allocator/osmem/heap_pool.hpp"
+#include "allocator/osmem/large.hpp"
 
 namespace osmem {
 namespace {
@@ -227,7 +228,9 @@ bool Heap::add_slab(Bin& bin) {
   if (take_from_pool(*this, bin.size_class)) return true;
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
-  const PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
+  PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
+  // The process's limits count what the cache of mappings holds.
+  if (!run.found && large::trim(UINT64_MAX) != 0) run = g_page_heap.allocate(pages, kPagesPerSlice);
   if (!run.found) return false;
   start_slab(bin, run.first_page / kPagesPerSlice, run.zeroed ? 0 : pages);
   return true;

@@ -123,6 +123,18 @@ int have_small_blocks(size_t bytes) {
   return 0;
 }
 
+// What a freed mapping holds in the cache is there for small blocks where the system gives no more.
+int have_small_blocks_after_a_mapping() {
+  constexpr size_t kMappingBytes = size_t{24} << 20;
+  void* const mapping = os_malloc(kMappingBytes);
+  if (mapping == nullptr) {
+    fputs("no memory for the mapping\n", stderr);
+    return 1;
+  }
+  os_free(mapping);
+  return have_small_blocks(size_t{24} << 20);
+}
+
 size_t resident_bytes() {
   FILE* const file = fopen("/proc/self/statm", "r");
   unsigned long total = 0;
@@ -264,6 +276,7 @@ constexpr Load kLoads[] = {
     {"count-calls", count_calls},
     {"into-limit", run_into_limit},
     {"small-blocks", [] { return have_small_blocks(size_t{24} << 20); }},
+    {"small-blocks-after-mapping", have_small_blocks_after_a_mapping},
     {"beyond-limit", run_beyond_limit},
     {"locked", [] { return run_locked(MCL_CURRENT | MCL_FUTURE); }},
     {"locked-on-fault", [] { return run_locked(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }},

@@ -153,6 +153,11 @@ TEST(EmulatedStrictOvercommit, ReservedAddressSpaceIsNotCharged) {
   expect_survives_with("small-blocks", "OSMEM_TEST_COMMIT_BUDGET", std::to_string(40 << 20));
 }
 
+TEST(EmulatedStrictOvercommit, CachedMappingsMakeRoomForSmallBlocks) {
+  expect_survives_with("small-blocks-after-mapping", "OSMEM_TEST_COMMIT_BUDGET",
+                       std::to_string(40 << 20));
+}
+
 TEST(HugePages, BehindEveryMappingAsUnderAlways) {
   expect_survives_with("huge-pages", "OSMEM_TEST_HUGE_PAGES", "1");
 }

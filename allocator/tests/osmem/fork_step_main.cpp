@@ -232,10 +232,17 @@ void grow_until_reserved() {
 // Who allocated what the stepped thread frees, and the small blocks that are kept.
 enum class Maker { kMainThread, kEndedThread };
 
+constexpr rlim_t kNoLimit = 0;
+// A region as small as this is reserved piece by piece.
+constexpr rlim_t kSmallAddressSpaceBytes = 96 * kMiB;
+// Enough to load the program, and too little to start the heap: that comes later, when the limit is lifted.
+constexpr rlim_t kTooLittleAddressSpaceBytes = 11 * kMiB;
+
 struct Case {
   const char* name;
   void (*body)();
   Maker maker = Maker::kMainThread;
+  rlim_t address_space_bytes = kNoLimit;  // while the program is loaded
 };
 
 constexpr Case kCases[] = {
@@ -246,19 +253,17 @@ constexpr Case kCases[] = {
     {"pooled", free_blocks_of_another_thread, Maker::kEndedThread},
     {"exited", work_after_the_end, Maker::kEndedThread},
     {"trim", trim},
-    {"reserve", grow_until_reserved},
+    {"reserve", grow_until_reserved, Maker::kMainThread, kSmallAddressSpaceBytes},
+    {"late", use_runs, Maker::kMainThread, kTooLittleAddressSpaceBytes},
 };
 
-// A region as small as this is reserved piece by piece.
-constexpr rlim_t kSmallAddressSpaceBytes = 96 * kMiB;
-
-void start_again_with_little_address_space(char** argv) {
+void start_again_with_limit(rlim_t bytes, char** argv) {
   rlimit limit{};
   getrlimit(RLIMIT_AS, &limit);
-  if (limit.rlim_cur == kSmallAddressSpaceBytes) {
+  if (bytes == kNoLimit || limit.rlim_cur == bytes) {
     return;
   }
-  limit.rlim_cur = kSmallAddressSpaceBytes;
+  limit.rlim_cur = bytes;
   if (setrlimit(RLIMIT_AS, &limit) == 0) {
     execv("/proc/self/exe", argv);
   }
@@ -295,6 +300,10 @@ void make_small_blocks() {
 
 int run_case(const Case& chosen) {
   const bool fills = chosen.body == grow_until_reserved;
+  if (chosen.address_space_bytes == kTooLittleAddressSpaceBytes && osmem::g_region.slabs != nullptr) {
+    fputs("the heap has started under the limit: nothing would be shown\n", stderr);
+    return 1;
+  }
   lift_limit();
   if (pthread_key_create(&late_key, work_late) != 0) {
     abort();
@@ -328,9 +337,7 @@ int run_case(const Case& chosen) {
 int main(int argc, char** argv) {
   for (const Case& known : kCases) {
     if (argc == 2 && strcmp(argv[1], known.name) == 0) {
-      if (known.body == grow_until_reserved) {
-        start_again_with_little_address_space(argv);
-      }
+      start_again_with_limit(known.address_space_bytes, argv);
       return run_case(known);
     }
   }

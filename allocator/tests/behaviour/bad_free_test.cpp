@@ -1,0 +1,108 @@
+// Proves which wrong pointers the default build catches: it dies by SIGABRT with one line that says
+// what and where. These are the ones that osmem's data shows on its slow paths: foreign, wild and
+// interior pointers, blocks of other threads' slabs, runs and mappings freed twice. Does not prove
+// anything of a double free, or a free of an interior pointer, in a slab of the freeing thread's own:
+// the hit path has no room for a look, and they are not seen.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <thread>
+
+#include "allocator/osmem/osmem.h"
+
+namespace {
+
+constexpr size_t kRunBytes = 50000;
+constexpr size_t kMappingBytes = size_t{4} << 20;
+constexpr const char* kLine = "^osmem: (free|realloc|malloc_usable_size)[^\n]*0x[0-9a-f]+\n$";
+
+int global_object;
+
+void* of_another_thread(size_t size) {
+  void* block = nullptr;
+  std::thread([&] { block = os_malloc(size); }).join();
+  return block;
+}
+
+char* inside(void* block, size_t offset) { return static_cast<char*>(block) + offset; }
+
+class BadPointer : public testing::Test {
+ protected:
+  BadPointer() { os_free(os_malloc(1)); }  // the heap has started
+};
+
+void expect_caught_by_all(void* pointer) {
+  EXPECT_EXIT(os_free(pointer), testing::KilledBySignal(SIGABRT), kLine);
+  EXPECT_EXIT(os_free_sized(pointer, 10), testing::KilledBySignal(SIGABRT), kLine);
+  EXPECT_EXIT(exit(os_realloc(pointer, 100) != nullptr), testing::KilledBySignal(SIGABRT), kLine);
+  EXPECT_EXIT(exit(os_usable_size(pointer) != 0), testing::KilledBySignal(SIGABRT), kLine);
+}
+
+TEST_F(BadPointer, StackGlobalAndCLibrary) {
+  int local = 0;
+  expect_caught_by_all(&local);
+  expect_caught_by_all(&global_object);
+  void* const foreign = malloc(100);
+  expect_caught_by_all(foreign);
+  free(foreign);
+}
+
+TEST_F(BadPointer, Wild) {
+  for (const uintptr_t address :
+       {uintptr_t{8}, uintptr_t{0xdeadbeef}, uintptr_t{1} << 46, UINTPTR_MAX, uintptr_t{1} << 63}) {
+    expect_caught_by_all(reinterpret_cast<void*>(address));
+  }
+}
+
+TEST_F(BadPointer, InsideARun) {
+  void* const run = os_malloc(kRunBytes);
+  for (const size_t offset : {size_t{1}, size_t{16}, size_t{4096}, size_t{8200}}) {
+    expect_caught_by_all(inside(run, offset));
+  }
+  os_free(run);
+}
+
+TEST_F(BadPointer, InsideAMapping) {
+  void* const mapping = os_malloc(kMappingBytes);
+  for (const size_t offset : {size_t{16}, size_t{4096}, kMappingBytes / 2}) {
+    expect_caught_by_all(inside(mapping, offset));
+  }
+  os_free(mapping);
+}
+
+TEST_F(BadPointer, InsideABlockOfAnotherThread) {
+  for (const size_t size : {48, 1000, 20000}) {
+    void* const block = of_another_thread(size);
+    expect_caught_by_all(inside(block, 1));
+    expect_caught_by_all(inside(block, 16));
+    os_free(block);
+  }
+}
+
+TEST_F(BadPointer, ResizeInsideABlockOfThisThread) {
+  void* const block = os_malloc(1000);
+  EXPECT_EXIT(exit(os_realloc(inside(block, 16), 100) != nullptr), testing::KilledBySignal(SIGABRT), kLine);
+  EXPECT_EXIT(exit(os_usable_size(inside(block, 8)) != 0), testing::KilledBySignal(SIGABRT), kLine);
+  os_free(block);
+}
+
+TEST_F(BadPointer, FreedTwice) {
+  void* const run = os_malloc(kRunBytes);
+  os_free(run);
+  expect_caught_by_all(run);
+  void* const mapping = os_malloc(kMappingBytes);
+  os_free(mapping);
+  expect_caught_by_all(mapping);
+}
+
+// A pointer behind the last block that fits into a slab.
+TEST_F(BadPointer, BehindTheLastBlockOfASlab) {
+  constexpr size_t kSliceBytes = size_t{16} << 10;
+  void* const block = of_another_thread(1500);
+  const uintptr_t slab = reinterpret_cast<uintptr_t>(block) & ~(kSliceBytes - 1);
+  expect_caught_by_all(reinterpret_cast<void*>(slab + kSliceBytes - 16));
+  os_free(block);
+}
+
+}  // namespace
