@@ -43,7 +43,6 @@ struct Next {
 Next g_next;
 std::atomic<uint32_t> g_ready;  // 1: g_next is filled
 thread_local bool t_resolving __attribute__((tls_model("initial-exec")));
-thread_local void* t_sized __attribute__((tls_model("initial-exec")));  // address in a sized delete
 
 constexpr size_t kArenaBytes = 64 * 1024;
 alignas(16) char g_arena[kArenaBytes];
@@ -201,7 +200,7 @@ RECORDER_EXPORT void free(void* p) {
   if (p == nullptr || in_arena(p)) {
     return;
   }
-  note(t_sized == p ? Kind::kFreeSized : Kind::kFree, p);
+  note(recorder::t_log.sized == p ? Kind::kFreeSized : Kind::kFree, p);
   g_next_free.load(std::memory_order_relaxed)(p);
 }
 
@@ -284,12 +283,12 @@ RECORDER_EXPORT size_t malloc_usable_size(void* p) {
 }
 
 // C23's sized frees, and C++'s sized delete. The latter is passed on to the C++ library (or to
-// whoever replaced operator delete there), which ends in free() above: t_sized tells it what it is
-// part of.
+// whoever replaced operator delete there), which ends in free() above: ThreadLog::sized tells it
+// what it is part of.
 RECORDER_EXPORT void free_sized(void* p, size_t) {
-  t_sized = p;
+  recorder::t_log.sized = p;
   free(p);
-  t_sized = nullptr;
+  recorder::t_log.sized = nullptr;
 }
 
 RECORDER_EXPORT void free_aligned_sized(void* p, size_t, size_t size) { free_sized(p, size); }
@@ -305,13 +304,13 @@ void pass_delete(std::atomic<void*>& cache, const char* name, void* p, Arguments
     next = reinterpret_cast<Delete>(dlsym(RTLD_NEXT, name));
     cache.store(reinterpret_cast<void*>(next), std::memory_order_relaxed);
   }
-  t_sized = p;
+  recorder::t_log.sized = p;
   if (next != nullptr) {
     next(p, arguments...);
   } else {
     free(p);
   }
-  t_sized = nullptr;
+  recorder::t_log.sized = nullptr;
 }
 
 }  // namespace

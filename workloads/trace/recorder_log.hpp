@@ -28,6 +28,7 @@ struct ThreadLog {
   std::uint32_t epoch;     // of the process state that the above belongs to
   std::uint32_t gate;      // its value at the last timed event
   std::uint32_t owner;     // what the thread is called in g_owners
+  const void* sized;       // address in a sized delete
   std::uint32_t nested;    // allocator calls of the next allocator that the thread is within
 };
 extern constinit thread_local ThreadLog t_log __attribute__((tls_model("initial-exec")));
@@ -49,11 +50,11 @@ inline constexpr std::uint32_t kNoOwner = (1u << kOwnerBits) - 1;  // of threads
 inline constexpr std::size_t kOwnerEntries = std::size_t{1} << 18;
 extern std::atomic<std::uint64_t> g_owners[kOwnerEntries];
 
-// Neighbours in memory are neighbours here; heaps that lie at the same offset of different regions
-// do not meet.
+// Neighbours in memory are neighbours here. Small heaps at the same offset of different regions, as
+// the arenas of the C library are (each 64 MiB), lie 2^14 entries apart.
 inline std::atomic<std::uint64_t>& owner_entry(const void* address) {
   const auto at = reinterpret_cast<std::uint64_t>(address);
-  return g_owners[((at >> 4) + (at >> 22) * 4093) % kOwnerEntries];
+  return g_owners[((at >> 4) + (at >> 12)) % kOwnerEntries];
 }
 inline std::uint64_t owner_value(const void* address, const ThreadLog& log) {
   return reinterpret_cast<std::uint64_t>(address) << kOwnerBits | log.owner;
