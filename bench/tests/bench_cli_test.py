@@ -155,7 +155,7 @@ class Whole(BenchTest):
 class Failures(BenchTest):
     def test_each_kind_of_failed_cell_is_told_and_the_rest_kept(self) -> None:
         names = {"crash": "CRASHED", "hang": "TIMEOUT", "checksum": "WRONG", "count": "WRONG", "memory": "OOM", "throw": "FAILED",
-                 "new": "OOM", "thread-new": "OOM", "thread-throw": "FAILED"}
+                 "new": "OOM", "thread-new": "OOM", "thread-throw": "FAILED", "own-time": "FAILED"}
         wanted = ",".join(f"fixture-{name}:when=preloaded" for name in names)
         done = self.run_bench("--allocator=jemalloc", "--against=glibc", f"--workload={fixture('misbehaving')},{wanted}", "--timeout=2")
         self.assertEqual(done.returncode, 3, done.stderr)
@@ -172,6 +172,7 @@ class Failures(BenchTest):
         detail = {row["workload"].split(":")[0]: row["detail"] for row in rows(self.out)}
         for name in ["new", "thread-new"]:
             self.assertIn("out of memory: a request by operator new was refused", detail[f"fixture-{name}"])
+        self.assertIn("leaves nothing to measure", detail["fixture-own-time"])
         self.assertIn("a thread of the workload ended with an exception: the fixture's thread threw", detail["fixture-thread-throw"])
 
     def test_a_workload_that_fails_everywhere_fails_for_everyone(self) -> None:

@@ -18,6 +18,7 @@ namespace {
 constexpr std::chrono::milliseconds kSamplingInterval{5};
 constexpr std::chrono::milliseconds kIdleCallInterval{10};
 constexpr std::size_t kIdleCallBytes = 64;
+constexpr double kLeastShareOfWork = 0.01;  // less than this of the whole time is no figure
 
 // Google Benchmark's callbacks carry no argument of ours. Set while a Session lives; threads start after it is set.
 Session* current = nullptr;
@@ -131,10 +132,14 @@ void Session::run_all() {
   if (failed_.load(std::memory_order_acquire)) {
     throw std::runtime_error(error_);
   }
+  if (!nothing_left_.empty()) {
+    throw std::runtime_error(nothing_left_);
+  }
 }
 
 void Session::build() {
   workload_ = selection_.entry.make(setup_);
+  nothing_left_.clear();
   // relaxed: no other thread exists yet; starting one orders these before its work.
   operations_.store(0, std::memory_order_relaxed);
   checksum_.store(0, std::memory_order_relaxed);
@@ -194,9 +199,13 @@ void Session::tear_down() {
   // relaxed: all threads that added to these were joined.
   outcome_.operations = operations_.load(std::memory_order_relaxed);
   outcome_.checksum = checksum_.load(std::memory_order_relaxed);
-  outcome_.wall_s = static_cast<double>(last_end_ns_.load(std::memory_order_relaxed) -
-                                        first_start_ns_.load(std::memory_order_relaxed)) * 1e-9 -
-                    workload_->own_seconds(outcome_.iterations);
+  const double whole_s = static_cast<double>(last_end_ns_.load(std::memory_order_relaxed) -
+                                             first_start_ns_.load(std::memory_order_relaxed)) * 1e-9;
+  outcome_.wall_s = whole_s - workload_->own_seconds(outcome_.iterations);
+  if (outcome_.wall_s < whole_s * kLeastShareOfWork) {
+    nothing_left_ = "the time of the workload's own machinery (" + std::to_string(whole_s - outcome_.wall_s) + " s of " +
+               std::to_string(whole_s) + " s) leaves nothing to measure; other programs disturb the run: end them and run again";
+  }
   observe_drain();
   if (timeline_ != nullptr) {
     timeline_->stop();

@@ -92,6 +92,7 @@ class Session {
   std::atomic<std::int64_t> last_end_ns_{0};
   std::atomic<bool> failed_{false};
   std::string error_;  // of the thread that set failed_
+  std::string nothing_left_;  // why the last run has no time of its own; empty: it has
 };
 
 }  // namespace bench::worker
