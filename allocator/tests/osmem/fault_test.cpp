@@ -69,11 +69,6 @@ void expect_survives(const char* load, const std::string& plan, const Limit& lim
                   std::string(load) + " " + plan + " limit " + std::to_string(limit.value));
 }
 
-void expect_survives_with(const char* load, const char* variable, const std::string& value) {
-  const int status = status_of(load, [&] { setenv(variable, value.c_str(), 1); });
-  expect_survived(status, std::string(load) + " " + variable + "=" + value);
-}
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kLargestN = 20;  // a process under a sanitizer takes long to start
 #else
@@ -140,6 +135,11 @@ TEST(Limits, LockableMemoryUsedUp) {
 }
 
 TEST(Limits, MappingsUsedUp) { expect_survives("without-mappings", ""); }
+
+void expect_survives_with(const char* load, const char* variable, const std::string& value) {
+  const int status = status_of(load, [&] { setenv(variable, value.c_str(), 1); });
+  expect_survived(status, std::string(load) + " " + variable + "=" + value);
+}
 
 // What vm.overcommit_memory=2 does, by an account of our own: see the head of this file.
 TEST(EmulatedStrictOvercommit, RequestsAreRefusedAndTheHeapGoesOn) {
