@@ -232,7 +232,11 @@ void* malloc_slow(std::size_t size) {
 }
 
 void free_overflow(Bin* bin) {
-  Heap* heap = t_cache.heap;
+  Heap* heap = heap_of(bin);
+  if (heap != t_cache.heap) [[unlikely]] {
+    retire_orphan(heap);
+    return;
+  }
   Block* list = bin->freed;
   bin->freed = nullptr;
   if (bin->limit == 0 && list->next == nullptr && heap->refills != 0) [[likely]] {

@@ -30,6 +30,19 @@ Heap* make_heap() {
   return heap;
 }
 
+// A heap that a dead thread with the calling thread's pointer has left unretired (see retire_orphan()), among the newest:
+// threads of that kind that follow each other use one heap.
+Heap* find_orphan() {
+  constexpr int kLooks = 64;
+  const std::uintptr_t self = thread_pointer();
+  int looks = kLooks;
+  for (Heap* heap = first_heap(); heap != nullptr && looks > 0; heap = heap->next_heap, --looks) {
+    // Other threads write other names meanwhile; this thread's own name nobody else writes.
+    if (heap->owner == self) return heap;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Heap* first_heap() { return g_heaps.load(std::memory_order_acquire); }  // acquire pairs with make_heap()
@@ -50,6 +63,8 @@ Heap* acquire_heap() {
     }
   }
   if (heap == nullptr) {
+    heap = find_orphan();
+    if (heap != nullptr) return heap;
     heap = make_heap();
     if (heap == nullptr) return nullptr;
     heap->set_owner(thread_pointer());

@@ -128,6 +128,20 @@ void give_back_thread_lists() {
   }
 }
 
+void retire_orphan(Heap* heap) {
+  const int saved_errno = errno;
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    Bin& bin = heap->bins[c];
+    Block* lists[2] = {bin.head, bin.freed};
+    bin.head = nullptr;
+    bin.freed = nullptr;
+    bin.budget = bin.limit;
+    for (Block* list : lists) heap->give_back_list(list);
+  }
+  retire_heap(heap);
+  errno = saved_errno;
+}
+
 void give_back_everything() {
   give_back_thread_lists();
   if (t_cache.remote != nullptr) t_cache.remote->flush();

@@ -10,6 +10,12 @@ bool ensure_started();
 // Makes sure that the calling thread's heap and chains are given back when it ends. Called once a thread.
 void watch_thread_end();
 
+// An orphan is the heap of a thread that allocated first when the destructors of keys had run, so that nobody gave the heap
+// back. The calling thread has got that thread's pointer, and so is taken for its owner: it gives the heap back now.
+// Blocks in the dead thread's own list heads are lost. Keeps errno.
+struct Heap;
+void retire_orphan(Heap* heap);
+
 // Everything that the calling thread holds back goes to the slabs; its heap stays.
 void give_back_thread_lists();
 

@@ -43,7 +43,7 @@ enum class Borrowing { kAllowed, kForbidden };
 struct Heap {
   Bin bins[kClassCount];
   // Owner thread:
-  std::uintptr_t owner;            // thread pointer; 0 without a thread
+  Figure<std::uintptr_t> owner;    // thread pointer; 0 without a thread
   std::uint32_t extra_freed_bytes; // that all bins may keep beyond their first limits
   std::uint32_t refills;           // slow-path entries until the next look at the clock
   Figure<std::uint32_t> empty_count;
@@ -120,6 +120,9 @@ struct Heap {
   template <typename Visit>
   void for_each_slab(Visit visit);
 };
+
+static_assert(offsetof(Heap, bins) == 0);
+inline Heap* heap_of(Bin* bin) { return reinterpret_cast<Heap*>(bin - bin->size_class); }
 
 // How many freed blocks of a class a thread keeps while it also allocates, to begin with.
 std::int32_t freed_limit(std::uint32_t size_class);

@@ -2,6 +2,7 @@
 // destructors and key destructors that allocate and free, blocks that outlive their thread, threads
 // that only free, 10,000 short threads without growth, exit with threads at work, dlopen with and
 // without RTLD_DEEPBIND, cancellation.
+#include <limits.h>
 #include <pthread.h>
 
 #include <memory>
@@ -64,6 +65,53 @@ void key_destructors_are_served_in_every_round() {
     }).join();
   }
   CHECK(rounds_run.load(std::memory_order_relaxed) == 1200);  // the threads have been joined
+}
+
+constexpr int kLateBlocks = 3000;
+void* late_blocks[kLateBlocks];
+pthread_key_t late_key;
+
+// The round of destructors is the value of the key.
+void allocate_in_the_last_round(void* round) {
+  const auto number = reinterpret_cast<uintptr_t>(round);
+  if (number < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(late_key, reinterpret_cast<void*>(number + 1));
+    return;
+  }
+  for (void*& block : late_blocks) {
+    block = malloc(48);
+    CHECK(block != nullptr);
+    memset(block, 1, 48);
+  }
+}
+
+void in_plain_thread(void* (*body)(void*)) {
+  pthread_t thread;
+  CHECK(pthread_create(&thread, nullptr, body, nullptr) == 0 && pthread_join(thread, nullptr) == 0);
+}
+
+// No destructor of the allocator's is called any more for such a thread. The next one has its stack
+// and its thread pointer, and frees its blocks, before and after it has a heap of its own.
+void first_allocation_in_the_last_round_of_destructors() {
+  CHECK(pthread_key_create(&late_key, allocate_in_the_last_round) == 0);
+  for (int turn = 0; turn < 20; turn++) {
+    in_plain_thread([](void*) -> void* {
+      CHECK(pthread_setspecific(late_key, reinterpret_cast<void*>(1)) == 0);
+      return nullptr;
+    });
+    static int started;
+    started = turn;
+    in_plain_thread([](void*) -> void* {
+      void* const own = started % 2 == 0 ? malloc(48) : nullptr;
+      for (void* const block : late_blocks) {
+        free(block);
+      }
+      free(own);
+      use_heap(11, 300);
+      return nullptr;
+    });
+    use_heap(12, 300);
+  }
 }
 
 void blocks_outlive_their_thread() {
@@ -235,6 +283,7 @@ void an_absent_environment_does_no_harm() {
 static const check_case kCases[] = {
     CASE(thread_local_destructors_are_served),
     CASE(key_destructors_are_served_in_every_round),
+    CASE(first_allocation_in_the_last_round_of_destructors),
     CASE(blocks_outlive_their_thread),
     CASE(threads_that_only_free),
     CASE(ten_thousand_short_threads_leave_nothing_behind),
