@@ -1,5 +1,6 @@
 #include "allocator/osmem/alloc.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -19,8 +20,10 @@
 namespace osmem {
 namespace {
 
-// Slow-path entries between two looks at the clock.
-constexpr std::uint32_t kTicks = 16;
+// Slow-path entries between two looks at the clock. While memory is to go back, an allocation counts for several, and for
+// all of them in a thread that calls now and then only: it may not come again for long.
+constexpr std::uint32_t kTicks = 32;
+constexpr std::uint32_t kTicksWhilePending = 8;
 
 void* out_of_memory() {
   errno = ENOMEM;
@@ -29,10 +32,17 @@ void* out_of_memory() {
 
 constexpr std::size_t pages_for(std::size_t bytes) { return (bytes + kPageBytes - 1) >> kPageShift; }
 
-void tick(Heap* heap) {
-  if (heap->refills-- != 0) return;
-  heap->refills = kTicks;
+void tick(Heap* heap, std::uint32_t ticks = 1) {
+  if (heap->ticks > ticks) [[likely]] {
+    heap->ticks -= ticks;
+    return;
+  }
+  heap->ticks = kTicks;
   maintain();
+}
+
+void tick_allocation(Heap* heap) {
+  tick(heap, !purge_pending() ? 1 : heap->trickles ? kTicks : kTicksWhilePending);
 }
 
 // The calling thread's heap, made now if need be; null for a thread past its end, or without memory.
@@ -51,20 +61,17 @@ Block*& head_of(Heap* heap, std::uint32_t size_class) {
 }
 
 // The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
-// last time.
+// last time. The budget stays limit less length of `freed`.
 void keep_freed_blocks(Heap* heap, Bin& bin) {
-  if (bin.flushes != 0) heap->keep_more_freed(bin);
+  if (bin.flushes == 0) return;
+  heap->keep_more_freed(bin);
   bin.flushes = 0;
+  bin.budget += bin.kept_limit - bin.limit;
   bin.limit = bin.kept_limit;
-  bin.budget = bin.limit;
 }
 
-void* refill(Heap* heap, std::uint32_t size_class) {
-  if (purge_pending()) [[unlikely]] {
-    maintain();
-  } else {
-    tick(heap);
-  }
+[[gnu::noinline]] void* refill(Heap* heap, std::uint32_t size_class) {
+  tick_allocation(heap);
   Bin& bin = heap->bins[size_class];
   keep_freed_blocks(heap, bin);
   // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
@@ -75,27 +82,62 @@ void* refill(Heap* heap, std::uint32_t size_class) {
   return chain.head;
 }
 
-void* allocate_small(std::uint32_t size_class) {
-  Heap* heap = thread_heap();
-  if (heap == nullptr) [[unlikely]] {
-    void* block = g_region.slabs == nullptr ? nullptr : shared_allocate(size_class);
-    return block == nullptr ? out_of_memory() : block;
-  }
-  Block*& head = head_of(heap, size_class);
+// A block was found among the freed ones. What is seldom to do then: to keep more of them, and while memory is to go back,
+// to look at the clock now and then.
+[[gnu::noinline]] void* reused_with_chores(Heap* heap, Bin& bin, Block* block) {
+  keep_freed_blocks(heap, bin);
+  if (purge_pending()) tick_allocation(heap);
+  return block;
+}
+
+void* reused(Heap* heap, Bin& bin, Block* block) {
+  if (bin.flushes != 0 || purge_pending()) [[unlikely]] return reused_with_chores(heap, bin, block);
+  return block;
+}
+
+void* allocate_small(std::uint32_t size_class);
+
+[[gnu::noinline]] void* allocate_without_heap(std::uint32_t size_class) {
+  if (thread_heap() != nullptr) return allocate_small(size_class);
+  void* block = g_region.slabs == nullptr ? nullptr : shared_allocate(size_class);
+  return block == nullptr ? out_of_memory() : block;
+}
+
+// The classes whose list malloc pops by itself: `freed` becomes the list.
+[[gnu::always_inline]] inline void* allocate_linear(Heap* heap, std::uint32_t size_class) {
+  Block*& head = t_cache.heads[size_class];
   if (Block* block = head; block != nullptr) {
     head = block->next;
     return block;
   }
   Bin& bin = heap->bins[size_class];
+  Block* block = bin.freed;
+  if (block == nullptr) return refill(heap, size_class);
+  head = block->next;
+  bin.freed = nullptr;
+  bin.budget = bin.limit;
+  return reused(heap, bin, block);
+}
+
+// The larger classes: the block freed last first, and blocks from a refill when no freed one is left.
+[[gnu::always_inline]] inline void* allocate_stepped(Heap* heap, std::uint32_t size_class) {
+  Bin& bin = heap->bins[size_class];
   if (Block* block = bin.freed; block != nullptr) {
-    bin.freed = nullptr;
-    bin.budget = bin.limit;
-    bin.flushes = 0;
-    head = block->next;
-    if (purge_pending()) [[unlikely]] maintain();
-    return block;
+    bin.freed = block->next;
+    ++bin.budget;
+    return reused(heap, bin, block);
   }
-  return refill(heap, size_class);
+  Block* block = bin.head;
+  if (block == nullptr) return refill(heap, size_class);
+  bin.head = block->next;
+  return block;
+}
+
+// The rare cases are functions of their own, called last, so that this one saves no register.
+void* allocate_small(std::uint32_t size_class) {
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr) [[unlikely]] return allocate_without_heap(size_class);
+  return size_class < kThreadCacheClasses ? allocate_linear(heap, size_class) : allocate_stepped(heap, size_class);
 }
 
 // A block of the class whose address is a multiple of `alignment`: all blocks of its own slabs are, borrowed ones may not be.
@@ -109,21 +151,34 @@ void* allocate_small_aligned(std::uint32_t size_class, std::size_t alignment) {
   return aligned != nullptr ? aligned : out_of_memory();
 }
 
+void* start_run(PageRange run) {
+  g_region.slabs[run.first_page / kPagesPerSlice].start_run(run.first_page % kPagesPerSlice, run.pages);
+  return g_region.page_start(run.first_page);
+}
+
 // A run of whole pages, or a mapping where the heap has no room. `zeroed`: all zero.
 void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
-  if (!ensure_started()) return out_of_memory();
-  const auto pages = static_cast<std::uint32_t>(pages_for(size));
+  const auto pages = static_cast<std::uint32_t>(std::max<std::size_t>(pages_for(size), kPagesPerSlice));
   const auto align_pages = static_cast<std::uint32_t>(alignment <= kPageBytes ? 1 : alignment >> kPageShift);
+  if (Heap* heap = thread_heap(); heap != nullptr) {
+    const PageRange kept = heap->kept_runs.take(pages, align_pages);
+    if (kept.pages != 0) {
+      void* block = start_run(kept);
+      return zeroed ? std::memset(block, 0, size) : block;
+    }
+  } else if (!ensure_started()) {
+    return out_of_memory();
+  }
   const PageHeap::Run run = g_page_heap.allocate(pages, align_pages);
   if (!run.found) return large::allocate(size, alignment, zeroed);
-  void* block = g_region.page_start(run.first_page);
+  void* block = start_run({run.first_page, pages});
   if (zeroed && !run.zeroed) std::memset(block, 0, size);
   return block;
 }
 
 void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > PTRDIFF_MAX) return out_of_memory();
-  if (t_cache.heap != nullptr) tick(t_cache.heap);
+  if (t_cache.heap != nullptr) tick_allocation(t_cache.heap);
   if (size < large::threshold_bytes() && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
     return allocate_run(size, alignment, zeroed);
   }
@@ -148,15 +203,16 @@ void free_remote(Slab* slab, Block* block) {
   }
   t_cache.remote->add(slab, block);
   if (t_cache.remote->ticks-- == 0) {
-    t_cache.remote->ticks = kTicks * kTicks;
+    t_cache.remote->ticks = 8 * kTicks;
     maintain();
   }
 }
 
 // Aborts unless `ptr` is the start of a block that the slab has handed out at some time.
 void check_block(const Slab* slab, const void* ptr) {
-  const auto offset = reinterpret_cast<std::uintptr_t>(ptr) - g_region.slice_start(g_region.index_of(slab));
-  const auto index = static_cast<std::uint32_t>(offset) / slab->block_bytes;
+  const auto offset =
+      static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(ptr) - g_region.slice_start(g_region.index_of(slab)));
+  const std::uint32_t index = block_index(slab->size_class, offset);
   check(index * slab->block_bytes == offset, "free or realloc of a pointer inside a block", ptr);
   check(index < slab->capacity, "free or realloc of a pointer that is no block", ptr);
 }
@@ -167,30 +223,38 @@ bool in_heap(const void* ptr, std::size_t slice) {
   return g_region.slabs[slice].kind != SliceKind::kNone || !g_page_heap.absent(g_region.page_of(ptr));
 }
 
+// The books of the run that starts at `ptr`; aborts if none does.
+Slab& run_at(const void* ptr, std::size_t slice, const char* reason) {
+  Slab& run = g_region.slabs[slice];
+  const std::uintptr_t start = g_region.slice_start(slice) + (std::uintptr_t{run.head_offset} << kPageShift);
+  check(run.kind == SliceKind::kRun && reinterpret_cast<std::uintptr_t>(ptr) == start, reason, ptr);
+  return run;
+}
+
 void free_in_region(void* ptr, std::size_t slice) {
-  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+  if (is_slab(g_region.slabs[slice].kind)) {
     Slab* slab = slab_of_slice(slice);
     check_block(slab, ptr);
     free_remote(slab, static_cast<Block*>(ptr));
     return;
   }
-  const bool page_aligned = (reinterpret_cast<std::uintptr_t>(ptr) & (kPageBytes - 1)) == 0;
-  check(page_aligned && g_page_heap.free(g_region.page_of(ptr)),
-        "free of a pointer that is no block, or was freed before", ptr);
-  if (t_cache.heap != nullptr) tick(t_cache.heap);
+  Slab& run = run_at(ptr, slice, "free of a pointer that is no block, or was freed before");
+  run.end_run();
+  const PageRange range{g_region.page_of(ptr), run.run_pages()};
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr || !heap->kept_runs.keep(range)) g_page_heap.free(range.first_page);
+  if (heap != nullptr) tick(heap);
   else maintain();
 }
 
 std::size_t region_usable(const void* ptr, std::size_t slice) {
-  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+  if (is_slab(g_region.slabs[slice].kind)) {
     const Slab* slab = slab_of_slice(slice);
     check_block(slab, ptr);
     return slab->block_bytes;
   }
-  const std::size_t pages = g_page_heap.run_pages(g_region.page_of(ptr));
-  check(pages != 0 && (reinterpret_cast<std::uintptr_t>(ptr) & (kPageBytes - 1)) == 0,
-        "realloc or malloc_usable_size of a pointer that is no block", ptr);
-  return pages << kPageShift;
+  const Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
+  return std::size_t{run.run_pages()} << kPageShift;
 }
 
 void* move_block(void* ptr, std::size_t old_usable, std::size_t size) {
@@ -209,16 +273,24 @@ void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
   return resized != nullptr ? resized : move_block(ptr, usable, size);
 }
 
+// In place; false if the pages behind the run are not free.
+bool resize_run(void* ptr, std::size_t slice, std::uint32_t pages) {
+  Slab& run = g_region.slabs[slice];
+  if (pages == run.run_pages()) return true;
+  if (!g_page_heap.resize(g_region.page_of(ptr), pages)) return false;
+  run.start_run(run.head_offset, pages);
+  return true;
+}
+
 void* reallocate_in_region(void* ptr, std::size_t slice, std::size_t size) {
   const std::size_t usable = region_usable(ptr, slice);
-  if (g_region.slabs[slice].kind != SliceKind::kNone) {
+  if (is_slab(g_region.slabs[slice].kind)) {
     // Half of a block is kept rather than copied.
     if (size <= usable && size > usable / 2) return ptr;
     return move_block(ptr, usable, size);
   }
   const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
-  if (size > kMaxSmallBytes && pages <= kPagesPerChunk &&
-      g_page_heap.resize(g_region.page_of(ptr), static_cast<std::uint32_t>(pages))) {
+  if (size > kMaxSmallBytes && pages <= kPagesPerChunk && resize_run(ptr, slice, static_cast<std::uint32_t>(pages))) {
     return ptr;
   }
   return move_block(ptr, usable, size);
@@ -227,8 +299,11 @@ void* reallocate_in_region(void* ptr, std::size_t slice, std::size_t size) {
 }  // namespace
 
 void* malloc_slow(std::size_t size) {
-  if (size <= kMaxSmallBytes) [[likely]] return allocate_small(class_of(size == 0 ? 1 : size));
-  return allocate_beyond_slabs(size, kMinAlignBytes, false);
+  if (size > kMaxSmallBytes) [[unlikely]] return allocate_beyond_slabs(size, kMinAlignBytes, false);
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr) [[unlikely]] return allocate_without_heap(class_of(size == 0 ? 1 : size));
+  if (size > kMaxLinearBytes) return allocate_stepped(heap, class_of(size));
+  return allocate_linear(heap, class_of(size == 0 ? 1 : size));
 }
 
 void free_overflow(Bin* bin) {
@@ -239,8 +314,8 @@ void free_overflow(Bin* bin) {
   }
   Block* list = bin->freed;
   bin->freed = nullptr;
-  if (bin->limit == 0 && list->next == nullptr && heap->refills != 0) [[likely]] {
-    --heap->refills;
+  if (bin->limit == 0 && list->next == nullptr && heap->ticks > 1) [[likely]] {
+    --heap->ticks;
     bin->budget = 0;
     heap->give_back_one(slab_of_slice(g_region.slice_of(list)), list);
     return;

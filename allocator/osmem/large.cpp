@@ -24,6 +24,7 @@ struct Cached {
   std::uintptr_t address = 0;
   std::size_t bytes = 0;
   std::uint64_t freed_ms = 0;
+  bool had_grown = false;  // by realloc
 };
 
 constinit Lock g_lock;
@@ -34,6 +35,7 @@ constinit std::size_t g_cache_count = 0;
 constinit std::size_t g_cached_bytes = 0;
 constinit std::size_t g_live_bytes = 0;
 constinit std::size_t g_mapped_bytes = 0;
+constinit std::size_t g_idle_bytes = 0;  // of live mappings' tails
 
 constinit std::atomic<std::size_t> g_threshold{kDefaultMapThresholdBytes};
 constinit bool g_threshold_pinned = false;  // set at start
@@ -64,15 +66,19 @@ Cached take_cached(std::size_t bytes) {
   return taken;
 }
 
-// Keeps a mapping for later, or gives it back. False: the caller unmaps it.
-bool put_cached(std::uintptr_t address, std::size_t bytes) {
+// Whether so much more may lie in the cache and in idle tails. g_lock held.
+bool may_keep(std::size_t bytes) {
+  const std::size_t share = g_mapped_bytes / 8;
+  return g_cached_bytes + g_idle_bytes + bytes <= (share > kCacheBytes ? share : kCacheBytes);
+}
+
+// Keeps a mapping for later. False: the caller unmaps it.
+bool put_cached(const Mapping& mapping) {
   const std::uint64_t now = os::now_ms();
   Guard guard(g_lock);
-  const std::size_t share = g_mapped_bytes / 8;
-  const std::size_t limit = share > kCacheBytes ? share : kCacheBytes;
-  if (g_cache_count == kCacheSlots || g_cached_bytes + bytes > limit) return false;
-  g_cache[g_cache_count++] = {address, bytes, now};
-  g_cached_bytes += bytes;
+  if (g_cache_count == kCacheSlots || !may_keep(mapping.capacity_bytes)) return false;
+  g_cache[g_cache_count++] = {mapping.address, mapping.capacity_bytes, now, mapping.growth_count != 0};
+  g_cached_bytes += mapping.capacity_bytes;
   return true;
 }
 
@@ -81,12 +87,14 @@ struct Reused {
   void* address = nullptr;
   std::size_t capacity_bytes = 0;
   std::size_t dirty_bytes = 0;
+  bool keeps_tail = false;
 };
 
 Reused reuse(std::size_t bytes) {
   Cached cached = take_cached(bytes);
   if (cached.address == 0) return {};
   auto* address = reinterpret_cast<void*>(cached.address);
+  if (cached.bytes > bytes && cached.had_grown) return {address, cached.bytes, bytes, true};
   if (cached.bytes > bytes + (bytes >> kOvershootShift)) {
     os::unmap(reinterpret_cast<void*>(cached.address + bytes), cached.bytes - bytes);
     return {address, bytes, bytes};
@@ -100,11 +108,26 @@ Reused reuse(std::size_t bytes) {
   return {moved, bytes, cached.bytes};
 }
 
+std::size_t idle_bytes(const Mapping& mapping) {
+  return mapping.idle_since_ms == 0 ? 0 : mapping.capacity_bytes - mapping.usable_bytes;
+}
+
+// A mapping enters, or leaves, the sums. g_lock held.
+void count_in(const Mapping& mapping) {
+  g_live_bytes += mapping.usable_bytes;
+  g_mapped_bytes += mapping.capacity_bytes;
+  g_idle_bytes += idle_bytes(mapping);
+}
+void count_out(const Mapping& mapping) {
+  g_live_bytes -= mapping.usable_bytes;
+  g_mapped_bytes -= mapping.capacity_bytes;
+  g_idle_bytes -= idle_bytes(mapping);
+}
+
 bool remember(const Mapping& mapping) {
   Guard guard(g_lock);
   if (!g_mappings.insert(mapping)) return false;
-  g_live_bytes += mapping.usable_bytes;
-  g_mapped_bytes += mapping.capacity_bytes;
+  count_in(mapping);
   return true;
 }
 
@@ -142,7 +165,8 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) {
     return nullptr;
   }
   const auto address = reinterpret_cast<std::uintptr_t>(reused.address);
-  if (!remember({address, reused.capacity_bytes, bytes, 0})) {
+  const std::uint64_t idle_since = reused.keeps_tail ? os::now_ms() : 0;
+  if (!remember({address, reused.capacity_bytes, bytes, idle_since, reused.keeps_tail ? 1U : 0U})) {
     os::unmap(reused.address, reused.capacity_bytes);
     errno = ENOMEM;
     return nullptr;
@@ -161,12 +185,11 @@ bool free(void* block) {
     if (found == nullptr) return false;
     mapping = *found;
     g_mappings.erase(found);
-    g_live_bytes -= mapping.usable_bytes;
-    g_mapped_bytes -= mapping.capacity_bytes;
+    count_out(mapping);
   }
   // What the heap will serve next time is not worth keeping as a mapping.
   raise_threshold(mapping.usable_bytes);
-  if (mapping.usable_bytes < threshold_bytes() || !put_cached(mapping.address, mapping.capacity_bytes)) {
+  if (mapping.capacity_bytes < threshold_bytes() || !put_cached(mapping)) {
     os::unmap(block, mapping.capacity_bytes);
   }
   return true;
@@ -193,13 +216,19 @@ bool take_out(void* block, Mapping& mapping) {
 void put_back(const Mapping& old, const Mapping& changed) {
   Guard guard(g_lock);
   g_mappings.reinsert(changed);
-  g_live_bytes += changed.usable_bytes - old.usable_bytes;
-  g_mapped_bytes += changed.capacity_bytes - old.capacity_bytes;
+  count_out(old);
+  count_in(changed);
+}
+
+bool may_keep_tail(std::size_t bytes) {
+  Guard guard(g_lock);
+  return may_keep(bytes);
 }
 
 // Extends the mapping to hold changed.usable_bytes; from the second time on with room ahead. Changes `changed`.
 bool extend(const Mapping& old, Mapping& changed) {
   ++changed.growth_count;
+  changed.idle_since_ms = 0;
   const std::size_t bytes = changed.usable_bytes;
   const std::size_t ahead = changed.growth_count >= kGrowthsBeforeReserve ? round_to_pages(bytes / 4) : 0;
   auto* block = reinterpret_cast<void*>(old.address);
@@ -213,10 +242,67 @@ bool extend(const Mapping& old, Mapping& changed) {
   return moved != nullptr;
 }
 
+// The block needs less: its tail waits for the block to grow again, or goes.
+void cut(const Mapping& old, Mapping& changed) {
+  const std::size_t tail_bytes = old.capacity_bytes - changed.usable_bytes;
+  // A block that grew is likely to grow again.
+  if (old.growth_count != 0 && may_keep_tail(tail_bytes)) {
+    changed.idle_since_ms = os::now_ms();
+    return;
+  }
+  os::unmap(reinterpret_cast<void*>(old.address + changed.usable_bytes), tail_bytes);
+  changed.capacity_bytes = changed.usable_bytes;
+  changed.idle_since_ms = 0;
+}
+
+// Takes an idle tail that has waited for long enough from its mapping.
+Cached take_idle_tail(std::uint64_t older_than_ms) {
+  Guard guard(g_lock);
+  if (g_idle_bytes == 0) return {};
+  Mapping* found = g_mappings.find_if([older_than_ms](const Mapping& mapping) {
+    return idle_bytes(mapping) != 0 && mapping.idle_since_ms < older_than_ms;
+  });
+  if (found == nullptr) return {};
+  const Cached tail{found->address + found->usable_bytes, idle_bytes(*found), 0, false};
+  g_idle_bytes -= tail.bytes;
+  g_mapped_bytes -= tail.bytes;
+  found->capacity_bytes = found->usable_bytes;
+  found->idle_since_ms = 0;
+  return tail;
+}
+
+// The same for a cached mapping.
+Cached take_aged(std::uint64_t older_than_ms) {
+  Guard guard(g_lock);
+  std::size_t i = 0;
+  while (i < g_cache_count && g_cache[i].freed_ms >= older_than_ms) ++i;
+  if (i == g_cache_count) return {};
+  const Cached taken = g_cache[i];
+  g_cache[i] = g_cache[--g_cache_count];
+  g_cached_bytes -= taken.bytes;
+  return taken;
+}
+
+}  // namespace
+
+namespace {
+
+// The way of most calls while a buffer grows by small steps: what is there will do. False: the mapping has to change.
+bool resize_within(void* block, std::size_t bytes) {
+  Guard guard(g_lock);
+  Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
+  if (found == nullptr || bytes < found->usable_bytes || bytes > found->capacity_bytes) return false;
+  count_out(*found);
+  found->usable_bytes = bytes;
+  count_in(*found);
+  return true;
+}
+
 }  // namespace
 
 void* resize(void* block, std::size_t size) {
   const std::size_t bytes = round_to_pages(size);
+  if (resize_within(block, bytes)) return block;
   Mapping old;
   if (!take_out(block, old)) return nullptr;
   Mapping changed = old;
@@ -227,8 +313,7 @@ void* resize(void* block, std::size_t size) {
       return nullptr;
     }
   } else if (bytes < old.usable_bytes) {
-    os::unmap(reinterpret_cast<void*>(old.address + bytes), old.capacity_bytes - bytes);
-    changed.capacity_bytes = bytes;
+    cut(old, changed);
   }
   put_back(old, changed);
   return reinterpret_cast<void*>(changed.address);
@@ -236,20 +321,13 @@ void* resize(void* block, std::size_t size) {
 
 std::size_t trim(std::uint64_t older_than_ms) {
   std::size_t trimmed = 0;
-  for (;;) {
-    Cached victim;
-    {
-      Guard guard(g_lock);
-      std::size_t i = 0;
-      while (i < g_cache_count && g_cache[i].freed_ms >= older_than_ms) ++i;
-      if (i == g_cache_count) return trimmed;
-      victim = g_cache[i];
-      g_cache[i] = g_cache[--g_cache_count];
-      g_cached_bytes -= victim.bytes;
+  for (Cached (*take)(std::uint64_t) : {take_aged, take_idle_tail}) {
+    for (Cached victim = take(older_than_ms); victim.address != 0; victim = take(older_than_ms)) {
+      os::unmap(reinterpret_cast<void*>(victim.address), victim.bytes);
+      trimmed += victim.bytes;
     }
-    os::unmap(reinterpret_cast<void*>(victim.address), victim.bytes);
-    trimmed += victim.bytes;
   }
+  return trimmed;
 }
 
 Stats stats() {

@@ -9,7 +9,11 @@
 //
 // A freed mapping waits in the cache for the next request of about any size: one that is too small is extended by mremap,
 // one that is too large gives its tail back. So memory that was live is used again before more is taken, and the peak
-// does not grow by the cache. Thread-safe: one lock; system calls are made outside it.
+// does not grow by the cache.
+//
+// A block that shrinks keeps its tail for a while, and a mapping that had grown is reused with its tail: a buffer that is
+// filled, cut and filled again touches the same pages each time. Such idle tails are bounded as the cache is, and age out
+// as cached mappings do. Thread-safe: one lock; system calls are made outside it.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +33,8 @@ std::size_t usable_bytes(const void* block);
 // Resizes a live mapping, moving it if need be; null if it could not be done, and the block is as it was.
 void* resize(void* block, std::size_t size);
 
-// Gives back cached mappings: those that have waited since before `older_than_ms` (a time of os::now_ms()).
-// Returns the bytes given back.
+// Gives back cached mappings and idle tails: those that have waited since before `older_than_ms` (a time of os::now_ms()).
+// Returns the bytes given back. O(live mappings) while there are idle tails.
 std::size_t trim(std::uint64_t older_than_ms);
 
 struct Stats {

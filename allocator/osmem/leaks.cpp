@@ -70,9 +70,7 @@ void add_slab_blocks(LeakReport& report) {
   });
 }
 
-bool is_slab_page(std::uint32_t page) {
-  return g_region.slabs[page / kPagesPerSlice].kind != SliceKind::kNone;
-}
+bool is_slab_page(std::uint32_t page) { return is_slab(g_region.slabs[page / kPagesPerSlice].kind); }
 
 void dump_slab(Writer& out, const Slab& slab) {
   const FreeBlocks blocks(slab);

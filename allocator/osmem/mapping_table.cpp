@@ -1,5 +1,7 @@
 #include "allocator/osmem/mapping_table.hpp"
 
+#include <bit>
+
 #include "allocator/osmem/check.hpp"
 #include "allocator/osmem/fork_order.hpp"
 #include "allocator/osmem/os.hpp"
@@ -36,7 +38,7 @@ bool MappingTable::grow() {
   const std::size_t old_places = places_;
   Mapping* old_table = table_;
   const std::size_t page = os::page_bytes();
-  const std::size_t new_places = old_places == 0 ? page / sizeof(Mapping) : old_places * 2;
+  const std::size_t new_places = old_places == 0 ? std::bit_floor(page / sizeof(Mapping)) : old_places * 2;
   auto* table = static_cast<Mapping*>(os::map(new_places * sizeof(Mapping), page));
   if (table == nullptr) return false;
   for (std::size_t i = 0; i < old_places; ++i) {

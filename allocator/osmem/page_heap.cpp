@@ -221,14 +221,6 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   return true;
 }
 
-std::uint32_t PageHeap::run_pages(std::uint32_t first_page) {
-  Guard guard(lock_);
-  const Chunk& chunk = chunks_[first_page / kPagesPerChunk];
-  const std::uint32_t offset = first_page % kPagesPerChunk;
-  if (!chunk.initialised || !chunk.start.test(offset)) return 0;
-  return run_length(chunk, offset);
-}
-
 bool PageHeap::absent(std::uint32_t page) {
   Guard guard(lock_);
   const Chunk& chunk = chunks_[page / kPagesPerChunk];

@@ -87,9 +87,6 @@ class PageHeap {
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
   bool resize(std::uint32_t first_page, std::uint32_t new_pages);
 
-  // Length of the run that starts at `first_page`; 0 if none does.
-  std::uint32_t run_pages(std::uint32_t first_page);
-
   // Whether the page is not part of the heap: other code took this part of the range.
   bool absent(std::uint32_t page);
 

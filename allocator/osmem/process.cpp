@@ -18,6 +18,7 @@
 
 namespace osmem {
 
+constinit std::atomic<bool> g_purge_pending{false};
 constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec"))) = {};
 
 namespace {
@@ -162,8 +163,6 @@ std::size_t kept_pages() {
 }
 
 constinit std::atomic<std::uint64_t> g_next_purge_ms{0};
-constinit std::atomic<bool> g_purge_pending{false};
-
 // A thread whose looks at the clock are this far apart calls now and then only: a step or more of the coarse clock.
 constexpr std::uint64_t kTrickleMs = 4;
 
@@ -187,8 +186,6 @@ void purge_unwanted(std::uint64_t now) {
 }
 
 }  // namespace
-
-bool purge_pending() { return g_purge_pending.load(std::memory_order_relaxed); }  // relaxed: a hint
 
 void maintain() {
   const int saved_errno = errno;

@@ -1,6 +1,8 @@
 // Start, thread exit, fork and process exit.
 #pragma once
 
+#include <atomic>
+
 namespace osmem {
 
 // Starts the heap if it is not started yet. False, and no memory, if not even the smallest heap can be had; a later call
@@ -26,7 +28,8 @@ void give_back_everything();
 // and then from slow paths. Keeps errno.
 void maintain();
 
-// Whether more memory is free than may stay: then maintain() wants to be called often.
-bool purge_pending();
+// Whether more memory is free than may stay: then maintain() wants to be called often. Written by maintain().
+[[gnu::visibility("hidden")]] extern constinit std::atomic<bool> g_purge_pending;
+inline bool purge_pending() { return g_purge_pending.load(std::memory_order_relaxed); }  // relaxed: a hint
 
 }  // namespace osmem

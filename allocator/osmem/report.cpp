@@ -53,8 +53,10 @@ void count_own_lists(std::size_t (&blocks)[kClassCount]) {
 std::size_t run_bytes(const ClassFigures (&figures)[kClassCount], std::size_t used_pages) {
   std::size_t slab_bytes = 0;
   for (std::uint32_t c = 1; c < kClassCount; ++c) slab_bytes += figures[c].slabs * slab_slices(c) * kSliceBytes;
-  // Slabs that threads keep empty are used pages, too, but no blocks.
-  for_each_heap([&slab_bytes](const Heap* heap) { slab_bytes += heap->empty_count * kSliceBytes; });
+  // Slabs and runs that threads keep empty are used pages, too, but no blocks.
+  for_each_heap([&slab_bytes](const Heap* heap) {
+    slab_bytes += heap->empty_count * kSliceBytes + (std::size_t{heap->kept_runs.pages} << kPageShift);
+  });
   const std::size_t used_bytes = used_pages << kPageShift;
   return used_bytes > slab_bytes ? used_bytes - slab_bytes : 0;
 }

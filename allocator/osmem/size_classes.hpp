@@ -15,8 +15,8 @@ namespace osmem {
 inline constexpr std::uint32_t kClassCount = 65;           // classes 1..64
 inline constexpr std::size_t kMaxLinearBytes = 512;        // class = (size + 15) / 16
 inline constexpr std::uint32_t kLinearClasses = 32;
-inline constexpr std::size_t kMaxThreadCacheBytes = 2048;  // heads of these classes are in TLS
-inline constexpr std::uint32_t kThreadCacheClasses = 49;   // classes 0..48
+inline constexpr std::uint32_t kThreadCacheClasses = kLinearClasses + 1;  // classes 0..32 have their heads in TLS
+inline constexpr std::size_t kMaxFineBytes = 2048;         // up to here eight classes a doubling
 inline constexpr std::size_t kMaxSmallBytes = 32768;
 
 namespace detail {
@@ -38,7 +38,7 @@ constexpr std::array<std::uint32_t, kClassCount> make_class_sizes() {
 
 inline constexpr std::array<std::uint32_t, kClassCount> kClassBytes = detail::make_class_sizes();
 static_assert(kClassBytes[kLinearClasses] == kMaxLinearBytes);
-static_assert(kClassBytes[kThreadCacheClasses - 1] == kMaxThreadCacheBytes);
+static_assert(kClassBytes[kLinearClasses + 16] == kMaxFineBytes);
 static_assert(kClassBytes[kClassCount - 1] == kMaxSmallBytes);
 
 namespace detail {
@@ -55,10 +55,23 @@ constexpr auto make_class_lookup() {
   return lookup;
 }
 
-inline constexpr auto kFineLookup = make_class_lookup<64, kMaxThreadCacheBytes>();
+inline constexpr auto kFineLookup = make_class_lookup<64, kMaxFineBytes>();
 inline constexpr auto kCoarseLookup = make_class_lookup<512, kMaxSmallBytes>();
 
 }  // namespace detail
+
+// Which block of a slab an offset lies in, without a division: exact for every offset inside a slab, because the rounding of
+// the reciprocal is below the block size, and offset * block size below 2^32.
+inline constexpr auto kClassReciprocal = [] {
+  std::array<std::uint32_t, kClassCount> reciprocals{};
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    reciprocals[c] = static_cast<std::uint32_t>(((std::uint64_t{1} << 32) + kClassBytes[c] - 1) / kClassBytes[c]);
+  }
+  return reciprocals;
+}();
+constexpr std::uint32_t block_index(std::uint32_t size_class, std::uint32_t offset) {
+  return static_cast<std::uint32_t>((std::uint64_t{offset} * kClassReciprocal[size_class]) >> 32);
+}
 
 // The class for a size of 513..2048 bytes.
 constexpr std::uint32_t fine_class(std::size_t size) { return detail::kFineLookup[(size + 63) / 64]; }
@@ -66,7 +79,7 @@ constexpr std::uint32_t fine_class(std::size_t size) { return detail::kFineLooku
 // The smallest class that holds `size` bytes, 1 <= size <= kMaxSmallBytes. O(1).
 constexpr std::uint32_t class_of(std::size_t size) {
   if (size <= kMaxLinearBytes) return static_cast<std::uint32_t>((size + 15) / 16);
-  if (size <= kMaxThreadCacheBytes) return fine_class(size);
+  if (size <= kMaxFineBytes) return fine_class(size);
   return detail::kCoarseLookup[(size + 511) / 512];
 }
 

@@ -26,10 +26,13 @@ struct Block {
 };
 
 enum class SliceKind : std::uint8_t {
-  kNone = 0,   // free, or pages of the page heap's runs
+  kNone = 0,   // no block starts here: free, or the inside of a run
   kSlab = 1,   // first slice of a slab
   kInner = 2,  // another slice of a slab, `head_offset` behind its first
+  kRun = 3,    // a run that is a block of its own starts here; see Slab::run_pages()
 };
+
+constexpr bool is_slab(SliceKind kind) { return kind == SliceKind::kSlab || kind == SliceKind::kInner; }
 
 // Which of its heap's lists a slab is in.
 enum class SlabList : std::uint8_t {
@@ -49,14 +52,27 @@ struct alignas(kCacheLineBytes) Slab {
   // Fixed while the slab exists:
   SliceKind kind;
   std::uint8_t size_class;
-  std::uint8_t head_offset;           // of an inner slice: slices back to the first
-  std::uint16_t capacity;             // blocks
+  std::uint8_t head_offset;           // of an inner slice: slices back to the first; of a run: its first page in the slice
+  std::uint16_t capacity;             // blocks; of a run: pages
   std::uint16_t touched_pages;        // of its run, from the front: may hold something (beside what is carved)
   std::uint32_t block_bytes;
   std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
   // Any thread:
   RemoteList<> remote;
   std::atomic<Heap*> heap;            // changes only while `remote` is kOwned, under the pool's lock
+
+  // A run that is a block has at least a slice's pages, so no two of them start in one slice, and the books of the slice
+  // where it starts are its own. Written by whoever allocates, resizes or frees it.
+  void start_run(std::uint32_t page_in_slice, std::uint32_t pages) {
+    kind = SliceKind::kRun;
+    head_offset = static_cast<std::uint8_t>(page_in_slice);
+    capacity = static_cast<std::uint16_t>(pages);
+  }
+  [[nodiscard]] std::uint32_t run_pages() const { return capacity; }
+  void end_run() {
+    kind = SliceKind::kNone;
+    head_offset = 0;
+  }
 };
 static_assert(sizeof(Slab) == kCacheLineBytes, "one line a slice");
 static_assert(offsetof(Slab, remote) == 40);

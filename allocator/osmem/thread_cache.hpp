@@ -47,7 +47,7 @@ struct ThreadCache {
   RemoteCache* remote;                // null until the first free of another thread's block
   ThreadState state;
 };
-static_assert(sizeof(ThreadCache) <= 448, "static TLS is scarce: a library loaded late has to fit");
+static_assert(sizeof(ThreadCache) <= 320, "static TLS is scarce: a library loaded late has to fit");
 
 [[gnu::visibility("hidden")]] extern constinit thread_local ThreadCache t_cache __attribute__((tls_model("initial-exec")));
 

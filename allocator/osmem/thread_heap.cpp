@@ -18,6 +18,7 @@ constexpr std::uint32_t kMinFreed = 2;
 constexpr std::uint32_t kMostFreedBytes = 32768;
 constexpr std::uint32_t kMostFreed = 1024;
 constexpr std::uint32_t kMostExtraBytes = 128 << 10;
+constexpr std::uint32_t kExtraBytesPerSlice = 512;
 constexpr std::uint32_t kBatchBytes = 4096;
 constexpr std::uint32_t kMaxBatch = 64;
 
@@ -55,7 +56,8 @@ void Heap::keep_more_freed(Bin& bin) {
   const auto most = static_cast<std::int32_t>(std::clamp(kMostFreedBytes / bytes, kMinFreed, kMostFreed));
   const std::int32_t wanted = std::min(bin.kept_limit * 2, most);
   const auto extra_bytes = static_cast<std::uint32_t>(wanted - bin.kept_limit) * bytes;
-  if (extra_freed_bytes + extra_bytes > kMostExtraBytes) return;
+  const std::uint32_t share = slices_in_use * kExtraBytesPerSlice;
+  if (extra_freed_bytes + extra_bytes > (share > kMostExtraBytes ? share : kMostExtraBytes)) return;
   extra_freed_bytes += extra_bytes;
   bin.kept_limit = wanted;
 }
@@ -228,6 +230,7 @@ bool Heap::add_slab(Bin& bin) {
   if (take_from_pool(*this, bin.size_class)) return true;
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
+  kept_runs.release();
   PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
   // The process's limits count what the cache of mappings holds.
   if (!run.found && large::trim(UINT64_MAX) != 0) run = g_page_heap.allocate(pages, kPagesPerSlice);
@@ -270,6 +273,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages
   }
   bin.carving = slice + 1;
   ++bin.used_slabs;
+  slices_in_use += slab_slices(c);
 }
 
 // All its blocks are back and none is on its way: the run goes to the heap's cache or home.
@@ -279,6 +283,7 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
   --bin.used_slabs;
   const std::uint32_t slice = g_region.index_of(slab);
   const std::uint32_t slices = slab_slices(slab->size_class);
+  slices_in_use -= slices;
   for (std::uint32_t i = 0; i < slices; ++i) {
     // Relaxed: no live block is left in these slices.
     g_region.owner(slice + i).store(0, std::memory_order_relaxed);
@@ -298,6 +303,7 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
 }
 
 void Heap::release_empty() {
+  kept_runs.release();
   while (empty_count != 0) {
     empty_count = empty_count - 1;
     const std::uint32_t slice = empty_slabs[empty_count];
@@ -416,6 +422,8 @@ void Heap::adopt(Heap& from, Slab* slab) {
   from.unlink(from.bins[c], slab);
   --from.bins[c].used_slabs;
   ++bins[c].used_slabs;
+  from.slices_in_use -= slab_slices(c);
+  slices_in_use += slab_slices(c);
   slab->heap.store(this, std::memory_order_relaxed);  // relaxed: read by notifiers of parked slabs and under the lock
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {

@@ -15,6 +15,7 @@
 #include "allocator/osmem/figure.hpp"
 #include "allocator/osmem/region.hpp"
 #include "allocator/osmem/remote_free.hpp"
+#include "allocator/osmem/run_cache.hpp"
 #include "allocator/osmem/slab.hpp"
 #include "allocator/osmem/thread_cache.hpp"
 
@@ -45,9 +46,11 @@ struct Heap {
   // Owner thread:
   Figure<std::uintptr_t> owner;    // thread pointer; 0 without a thread
   std::uint32_t extra_freed_bytes; // that all bins may keep beyond their first limits
-  std::uint32_t refills;           // slow-path entries until the next look at the clock
+  std::uint32_t slices_in_use;     // of all its slabs
+  std::uint32_t ticks;             // slow-path entries until the next look at the clock
   Figure<std::uint32_t> empty_count;
   std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
+  RunCache kept_runs;
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
   bool trickles;                   // the thread calls now and then only
@@ -91,7 +94,7 @@ struct Heap {
   // The same for one slab of this heap, wherever it is.
   void collect_slab(Slab* slab);
 
-  // Gives the cached empty slabs back to the page heap.
+  // Gives the cached empty slabs and runs back to the page heap.
   void release_empty();
 
   // The slab changes hands: from a pooled heap to this one. Pool's lock held.

@@ -164,6 +164,73 @@ TEST_F(LargeRealloc, ShrinkingInPlaceKeepsTheFrontAndGivesTheTailBack) {
   os_free(shrunk);
 }
 
+// One step of a buffer that is filled, cut and filled again.
+char* resized(char* block, std::size_t bytes) {
+  auto* moved = static_cast<char*>(os_realloc(block, bytes));
+  EXPECT_NE(moved, nullptr);
+  return moved;
+}
+
+TEST_F(LargeRealloc, ABlockThatGrewAndShrankGrowsAgainOnItsOldPages) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 6 * kMiB);
+  mark(block, 0, 6 * kMiB);
+  block = resized(block, 3 * kMiB);
+  g_calls = {};
+  char* again = resized(block, 6 * kMiB);
+  EXPECT_EQ(again, block);
+  EXPECT_EQ(g_calls.system, 0);
+  EXPECT_EQ(resident_pages(again, 6 * kMiB), 6 * kMiB / page_bytes());
+  EXPECT_TRUE(marked(again, 3 * kMiB));
+  os_free(again);
+}
+
+TEST_F(LargeRealloc, AMappingThatGrewIsReusedWithItsTail) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 6 * kMiB);
+  mark(block, 0, 6 * kMiB);
+  os_free(block);
+  g_calls = {};
+  block = resized(resized(nullptr, 3 * kMiB), 6 * kMiB);
+  EXPECT_EQ(g_calls.system, 0);
+  EXPECT_EQ(resident_pages(block, 6 * kMiB), 6 * kMiB / page_bytes());
+  os_free(block);
+}
+
+TEST_F(LargeRealloc, AnIdleTailGoesBackOnTrim) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 8 * kMiB);
+  mark(block, 0, 8 * kMiB);
+  block = resized(block, 2 * kMiB);
+  EXPECT_GE(os_trim(0), 6 * kMiB);
+  struct os_stats stats = {};
+  ASSERT_TRUE(os_stats(&stats));
+  EXPECT_EQ(stats.mapped_bytes, 2 * kMiB);
+  EXPECT_TRUE(marked(block, 2 * kMiB));
+  block = resized(block, 5 * kMiB);
+  mark(block, 2 * kMiB, 5 * kMiB);
+  EXPECT_TRUE(marked(block, 5 * kMiB));
+  os_free(block);
+}
+
+TEST_F(LargeRealloc, CallocOnAMappingWithATailIsZero) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 6 * kMiB);
+  std::memset(block, 0xa5, 6 * kMiB);
+  os_free(block);
+  block = static_cast<char*>(os_calloc(1, 4 * kMiB));
+  ASSERT_NE(block, nullptr);
+  for (std::size_t i = 0; i < 4 * kMiB; ++i) ASSERT_EQ(block[i], 0) << "byte " << i;
+  os_free(block);
+}
+
+TEST_F(LargeRealloc, IdleTailsAreBounded) {
+  std::vector<char*> blocks;
+  for (int i = 0; i < 20; ++i) {
+    blocks.push_back(resized(resized(resized(nullptr, 3 * kMiB), 8 * kMiB), 2 * kMiB));
+  }
+  struct os_stats stats = {};
+  ASSERT_TRUE(os_stats(&stats));
+  EXPECT_LE(stats.mapped_bytes, 20 * 2 * kMiB + 32 * kMiB);
+  for (char* block : blocks) os_free(block);
+}
+
 class LargeCalloc : public FreshHeap<testing::TestWithParam<std::size_t>> {};
 
 TEST_P(LargeCalloc, FreshMemoryIsZeroAndStaysUntouched) {
