@@ -265,9 +265,11 @@ void* move_block(void* ptr, std::size_t old_usable, std::size_t size) {
   return moved;
 }
 
+// A mapping that shrinks below this is not worth keeping: the block goes to the heap.
+constexpr std::size_t kLeastMappedBytes = kDefaultMapThresholdBytes / 2;
+
 void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
-  // Small enough for the heap: the mapping is not worth keeping.
-  if (size < kDefaultMapThresholdBytes / 2) return move_block(ptr, usable, size);
+  if (size < kLeastMappedBytes) return move_block(ptr, usable, size);
   if (size > PTRDIFF_MAX) return out_of_memory();
   void* resized = large::resize(ptr, size);
   return resized != nullptr ? resized : move_block(ptr, usable, size);
@@ -306,20 +308,14 @@ void* malloc_slow(std::size_t size) {
   return allocate_linear(heap, class_of(size == 0 ? 1 : size));
 }
 
-void free_overflow(Bin* bin) {
+namespace {
+
+// The list of freed blocks has reached its limit.
+[[gnu::noinline]] void flush_freed(Bin* bin) {
   Heap* heap = heap_of(bin);
-  if (heap != t_cache.heap) [[unlikely]] {
-    retire_orphan(heap);
-    return;
-  }
+  if (heap != t_cache.heap) [[unlikely]] return retire_orphan(heap);
   Block* list = bin->freed;
   bin->freed = nullptr;
-  if (bin->limit == 0 && list->next == nullptr && heap->ticks > 1) [[likely]] {
-    --heap->ticks;
-    bin->budget = 0;
-    heap->give_back_one(slab_of_slice(g_region.slice_of(list)), list);
-    return;
-  }
   const int saved_errno = errno;
   // The second time without an allocation of this class in between, the thread is taking something down: blocks kept
   // here would hold slabs back that could go home. From now on each one goes to its slab at once.
@@ -334,6 +330,19 @@ void free_overflow(Bin* bin) {
   heap->give_back_list(list);
   tick(heap);
   errno = saved_errno;
+}
+
+}  // namespace
+
+// Direct frees stay in this function unless the slab's place changes; the rest is called last, so that no register is saved.
+void free_overflow(Bin* bin) {
+  Heap* heap = heap_of(bin);
+  Block* block = bin->freed;
+  if (bin->limit != 0 || block->next != nullptr || heap->ticks <= 1) [[unlikely]] return flush_freed(bin);
+  --heap->ticks;
+  bin->freed = nullptr;
+  bin->budget = 0;
+  heap->give_back_one(slab_of_slice(g_region.slice_of(block)), block);
 }
 
 void free_slow(void* ptr) {
@@ -385,6 +394,8 @@ void* reallocate(void* ptr, std::size_t size) {
   }
   const std::size_t slice = g_region.slice_of(ptr);
   if (in_heap(ptr, slice)) return reallocate_in_region(ptr, slice, size);
+  // Most calls while a buffer grows by small steps: what is there will do.
+  if (size >= kLeastMappedBytes && size <= PTRDIFF_MAX && large::resize_in_place(ptr, size)) return ptr;
   const std::size_t usable = large::usable_bytes(ptr);
   if (usable != 0) return reallocate_mapping(ptr, usable, size);
   check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);

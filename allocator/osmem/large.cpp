@@ -246,7 +246,7 @@ bool extend(const Mapping& old, Mapping& changed) {
 void cut(const Mapping& old, Mapping& changed) {
   const std::size_t tail_bytes = old.capacity_bytes - changed.usable_bytes;
   // A block that grew is likely to grow again.
-  if (old.growth_count != 0 && may_keep_tail(tail_bytes)) {
+  if (old.growth_count != 0 && may_keep_tail(tail_bytes - idle_bytes(old))) {
     changed.idle_since_ms = os::now_ms();
     return;
   }
@@ -285,24 +285,20 @@ Cached take_aged(std::uint64_t older_than_ms) {
 
 }  // namespace
 
-namespace {
-
-// The way of most calls while a buffer grows by small steps: what is there will do. False: the mapping has to change.
-bool resize_within(void* block, std::size_t bytes) {
+bool resize_in_place(void* block, std::size_t size) {
+  const std::size_t bytes = round_to_pages(size);
   Guard guard(g_lock);
   Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
   if (found == nullptr || bytes < found->usable_bytes || bytes > found->capacity_bytes) return false;
+  if (bytes == found->usable_bytes) return true;
   count_out(*found);
   found->usable_bytes = bytes;
   count_in(*found);
   return true;
 }
 
-}  // namespace
-
 void* resize(void* block, std::size_t size) {
   const std::size_t bytes = round_to_pages(size);
-  if (resize_within(block, bytes)) return block;
   Mapping old;
   if (!take_out(block, old)) return nullptr;
   Mapping changed = old;
@@ -350,10 +346,8 @@ void recover_after_fork() {
   g_mappings.repair();
   g_live_bytes = 0;
   g_mapped_bytes = 0;
-  g_mappings.for_each([](const Mapping& mapping) {
-    g_live_bytes += mapping.usable_bytes;
-    g_mapped_bytes += mapping.capacity_bytes;
-  });
+  g_idle_bytes = 0;
+  g_mappings.for_each(count_in);
 }
 
 }  // namespace osmem::large

@@ -30,6 +30,10 @@ bool free(void* block);
 // Bytes handed out at that address; 0 if it is not that of a live mapping.
 std::size_t usable_bytes(const void* block);
 
+// Grows or keeps a live mapping that has room for `size` bytes; false, and nothing happens, if it has not, if it is to
+// shrink, or if the address is not that of a live mapping.
+bool resize_in_place(void* block, std::size_t size);
+
 // Resizes a live mapping, moving it if need be; null if it could not be done, and the block is as it was.
 void* resize(void* block, std::size_t size);
 

@@ -15,11 +15,11 @@ namespace {
 constexpr std::uint32_t kFreedBytes = 4096;
 constexpr std::uint32_t kMaxFreed = 64;
 constexpr std::uint32_t kMinFreed = 2;
-constexpr std::uint32_t kMostFreedBytes = 32768;
+constexpr std::uint32_t kMostFreedBytes = 131072;
 constexpr std::uint32_t kMostFreed = 1024;
 constexpr std::uint32_t kMostExtraBytes = 128 << 10;
-constexpr std::uint32_t kExtraBytesPerSlice = 512;
-constexpr std::uint32_t kBatchBytes = 4096;
+constexpr std::uint32_t kExtraBytesPerSlice = 2048;
+constexpr std::uint32_t kBatchBytes = 8192;
 constexpr std::uint32_t kMaxBatch = 64;
 
 // A slab's free list of up to this many times the number wanted is taken whole.
@@ -69,7 +69,7 @@ void Heap::initialise() {
     bin.kept_limit = freed_limit(c);
     bin.limit = bin.kept_limit;
     bin.budget = bin.limit;
-    bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 1U, kMaxBatch));
+    bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 2U, kMaxBatch));
   }
   pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
 }

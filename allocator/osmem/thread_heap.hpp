@@ -74,7 +74,7 @@ struct Heap {
   void give_back_one(Slab* slab, Block* block) {
     block->next = slab->free;
     slab->free = block;
-    if (++slab->free_count == slab->carved_count || slab->list != SlabList::kPartial) {
+    if (++slab->free_count == slab->carved_count || slab->list != SlabList::kPartial) [[unlikely]] {
       received(bins[slab->size_class], slab);
     }
   }
