@@ -30,10 +30,13 @@ std::uintptr_t freed(void* block) {
 
 std::uintptr_t address_of(const void* block) { return reinterpret_cast<std::uintptr_t>(block); }
 
-// Each test starts from a heap whose free pages are all in the page heap.
+// Each test starts from a heap whose free pages are all in the page heap, after its first look at the clock.
 class Runs : public testing::Test {
  protected:
-  void SetUp() override { os_trim(0); }
+  void SetUp() override {
+    os_free(allocate(40 * kKiB));
+    os_trim(0);
+  }
 };
 
 TEST_F(Runs, ServeTheNextRequestOfTheirLength) {
