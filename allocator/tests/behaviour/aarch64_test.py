@@ -42,9 +42,9 @@ def compile_one(source: Path, target: Path, flags: list[str]) -> Path:
     return target
 
 
-def build(core: list[Path], entries: list[Path], flags: list[str], folder: Path) -> tuple[Path, Path]:
+def build(core: list[Path], entries: list[Path], flags: list[str], version: str, folder: Path) -> tuple[Path, Path]:
     """The test program, with the core in it, and the drop-in."""
-    drop_in_flags = [*flags, '-DINTERPOSE_CORE="allocator/osmem/core.hpp"']
+    drop_in_flags = [*flags, '-DINTERPOSE_CORE="allocator/osmem/core.hpp"', f'-DINTERPOSE_VERSION="{version}"']
     jobs = [(source, flags) for source in core] + [(source, drop_in_flags) for source in entries]
     jobs += [(source, []) for source in (HERE / "other_machine_main.cpp", PROJECT / "allocator/tests/osmem/shadow.cpp")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -71,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--core", required=True, help="the core's sources, separated by commas")
     parser.add_argument("--entries", required=True, help="the drop-in's entry points, separated by commas")
+    parser.add_argument("--version", required=True, help="the project's version")
     parser.add_argument("--flags", default="", help="compiler flags of allocators, separated by commas")
     parser.add_argument("--operations", type=int, default=30_000, help="random calls a back end")
     arguments = parser.parse_args()
@@ -79,7 +80,7 @@ def main() -> None:
         sys.exit(SKIPPED)
     core, entries = ([Path(name) for name in names.split(",")] for names in (arguments.core, arguments.entries))
     with tempfile.TemporaryDirectory() as folder:
-        program, library = build(core, entries, [flag for flag in arguments.flags.split(",") if flag], Path(folder))
+        program, library = build(core, entries, [flag for flag in arguments.flags.split(",") if flag], arguments.version, Path(folder))
         for heap in ("region", "sbrk"):
             for page_bytes in (4096, 16384, 65536):  # the sizes that kernels for this machine are built with
                 done = run([str(program), str(arguments.operations)], {"OSMEM_HEAP": heap}, page_bytes)
