@@ -21,10 +21,15 @@ class Scenario : public testing::TestWithParam<Parameter> {
     }
   }
 
-  static void expect(const std::string& text) {
+  // Whether the driver, given the scenario's calls, returns the places and makes the system calls that stand beside them.
+  static testing::AssertionResult happens(const std::string& text) {
     const auto [allocator, by] = GetParam();
-    const std::string driver = std::string(CLASSIC_DRIVERS) + allocator;
-    EXPECT_EQ(normalised(text), transcript(driver, by, text));
+    const std::string wanted = normalised(text);
+    const std::string seen = transcript(std::string(CLASSIC_DRIVERS) + allocator, by, text);
+    if (seen == wanted) {
+      return testing::AssertionSuccess();
+    }
+    return testing::AssertionFailure() << "wanted:\n" << wanted << "\nseen:\n" << seen;
   }
 };
 
