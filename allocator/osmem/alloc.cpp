@@ -24,6 +24,8 @@ namespace {
 // all of them in a thread that calls now and then only: it may not come again for long.
 constexpr std::uint32_t kTicks = 32;
 constexpr std::uint32_t kTicksWhilePending = 8;
+// The same in a thread that frees blocks of others, in times that it has to send chains of them home.
+constexpr std::uint32_t kSettlesPerLook = 8;
 
 void* out_of_memory() {
   errno = ENOMEM;
@@ -82,15 +84,22 @@ void keep_freed_blocks(Heap* heap, Bin& bin) {
   return chain.head;
 }
 
-// A block was found among the freed ones. What is seldom to do then: to keep more of them, and while memory is to go back,
-// to look at the clock now and then.
-[[gnu::noinline]] void* reused_with_chores(Heap* heap, Bin& bin, Block* block) {
+[[gnu::noinline]] void* reused_with_more_chores(Heap* heap, Bin& bin, Block* block) {
   keep_freed_blocks(heap, bin);
   if (purge_pending()) tick_allocation(heap);
   return block;
 }
 
-void* reused(Heap* heap, Bin& bin, Block* block) {
+// A block was found among the freed ones. What is seldom to do then: to keep more of them, and while memory is to go back,
+// to look at the clock now and then.
+[[gnu::noinline]] void* reused_with_chores(Heap* heap, Bin& bin, Block* block) {
+  const bool looks = heap->ticks <= kTicksWhilePending || heap->trickles;
+  if (bin.flushes != 0 || looks) return reused_with_more_chores(heap, bin, block);
+  heap->ticks -= kTicksWhilePending;
+  return block;
+}
+
+inline void* reused(Heap* heap, Bin& bin, Block* block) {
   if (bin.flushes != 0 || purge_pending()) [[unlikely]] return reused_with_chores(heap, bin, block);
   return block;
 }
@@ -166,6 +175,7 @@ void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
       void* block = start_run(kept);
       return zeroed ? std::memset(block, 0, size) : block;
     }
+    heap->before_fresh_pages(pages);
   } else if (!ensure_started()) {
     return out_of_memory();
   }
@@ -188,30 +198,9 @@ void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed
 
 // Frees beyond the thread's own slabs.
 
-void free_remote(Slab* slab, Block* block) {
-  if (t_cache.state == ThreadState::kExited) {
-    send_home(slab, block, block, 1);
-    return;
-  }
-  if (t_cache.remote == nullptr) {
-    t_cache.remote = acquire_remote_cache();
-    if (t_cache.remote == nullptr) {
-      send_home(slab, block, block, 1);
-      return;
-    }
-    if (t_cache.state == ThreadState::kNew) watch_thread_end();
-  }
-  t_cache.remote->add(slab, block);
-  if (t_cache.remote->ticks-- == 0) {
-    t_cache.remote->ticks = 8 * kTicks;
-    maintain();
-  }
-}
-
-// Aborts unless `ptr` is the start of a block that the slab has handed out at some time.
-void check_block(const Slab* slab, const void* ptr) {
-  const auto offset =
-      static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(ptr) - g_region.slice_start(g_region.index_of(slab)));
+// Aborts unless `ptr` is the start of a block that the slab, which starts at that slice, has handed out at some time.
+[[gnu::always_inline]] inline void check_block(const Slab* slab, std::size_t first_slice, const void* ptr) {
+  const auto offset = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(ptr) - g_region.slice_start(first_slice));
   const std::uint32_t index = block_index(slab->size_class, offset);
   check(index * slab->block_bytes == offset, "free or realloc of a pointer inside a block", ptr);
   check(index < slab->capacity, "free or realloc of a pointer that is no block", ptr);
@@ -231,26 +220,55 @@ Slab& run_at(const void* ptr, std::size_t slice, const char* reason) {
   return run;
 }
 
-void free_in_region(void* ptr, std::size_t slice) {
-  if (is_slab(g_region.slabs[slice].kind)) {
-    Slab* slab = slab_of_slice(slice);
-    check_block(slab, ptr);
-    free_remote(slab, static_cast<Block*>(ptr));
-    return;
+// A chain has to go home; also the occasion to look at the clock.
+[[gnu::noinline]] void settle_remote(RemoteCache::Chain* full) {
+  const int saved_errno = errno;
+  RemoteCache* remote = t_cache.remote;
+  remote->settle(*full);
+  if (remote->ticks-- == 0) {
+    remote->ticks = kSettlesPerLook;
+    maintain();
   }
+  errno = saved_errno;
+}
+
+// The first block of a slab for some time, of another thread's at all, or after this thread's end.
+[[gnu::noinline]] void free_into_new_chain(Slab* slab, Block* block) {
+  const int saved_errno = errno;
+  if (t_cache.remote == nullptr && t_cache.state != ThreadState::kExited) {
+    t_cache.remote = acquire_remote_cache();
+    if (t_cache.remote != nullptr && t_cache.state == ThreadState::kNew) watch_thread_end();
+  }
+  if (RemoteCache* remote = t_cache.remote; remote != nullptr) {
+    RemoteCache::Chain* chain = remote->start(slab, block);
+    if (remote->add(*chain, block)) settle_remote(chain);
+  } else {
+    send_home(slab, block, block, 1);
+  }
+  errno = saved_errno;
+}
+
+[[gnu::noinline]] void give_up_run(Heap* heap, PageRange run) {
+  const int saved_errno = errno;
+  if (heap == nullptr || !heap->kept_runs.keep(run)) g_page_heap.free(run.first_page);
+  if (heap != nullptr) tick(heap);
+  else maintain();
+  errno = saved_errno;
+}
+
+[[gnu::noinline]] void free_run(void* ptr, std::size_t slice) {
   Slab& run = run_at(ptr, slice, "free of a pointer that is no block, or was freed before");
   run.end_run();
   const PageRange range{g_region.page_of(ptr), run.run_pages()};
   Heap* heap = t_cache.heap;
-  if (heap == nullptr || !heap->kept_runs.keep(range)) g_page_heap.free(range.first_page);
-  if (heap != nullptr) tick(heap);
-  else maintain();
+  if (heap == nullptr || !heap->kept_runs.keep_if_room(range)) [[unlikely]] return give_up_run(heap, range);
+  tick(heap);
 }
 
 std::size_t region_usable(const void* ptr, std::size_t slice) {
   if (is_slab(g_region.slabs[slice].kind)) {
     const Slab* slab = slab_of_slice(slice);
-    check_block(slab, ptr);
+    check_block(slab, g_region.index_of(slab), ptr);
     return slab->block_bytes;
   }
   const Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
@@ -275,33 +293,57 @@ void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
   return resized != nullptr ? resized : move_block(ptr, usable, size);
 }
 
-// In place; false if the pages behind the run are not free.
-bool resize_run(void* ptr, std::size_t slice, std::uint32_t pages) {
-  Slab& run = g_region.slabs[slice];
-  if (pages == run.run_pages()) return true;
-  if (!g_page_heap.resize(g_region.page_of(ptr), pages)) return false;
-  run.start_run(run.head_offset, pages);
-  return true;
+// In place, if the pages behind the run are free.
+void* reallocate_run(void* ptr, std::size_t slice, std::size_t size) {
+  Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
+  const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
+  if (size > kMaxSmallBytes && pages <= kPagesPerChunk) {
+    const auto new_pages = static_cast<std::uint32_t>(pages);
+    if (new_pages == run.run_pages()) return ptr;
+    if (g_page_heap.resize(g_region.page_of(ptr), new_pages)) {
+      run.start_run(run.head_offset, new_pages);
+      return ptr;
+    }
+  }
+  return move_block(ptr, std::size_t{run.run_pages()} << kPageShift, size);
 }
 
-void* reallocate_in_region(void* ptr, std::size_t slice, std::size_t size) {
-  const std::size_t usable = region_usable(ptr, slice);
-  if (is_slab(g_region.slabs[slice].kind)) {
-    // Half of a block is kept rather than copied.
-    if (size <= usable && size > usable / 2) return ptr;
-    return move_block(ptr, usable, size);
-  }
-  const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
-  if (size > kMaxSmallBytes && pages <= kPagesPerChunk && resize_run(ptr, slice, static_cast<std::uint32_t>(pages))) {
+[[gnu::noinline]] void* reallocate_beyond_slabs(void* ptr, std::size_t slice, std::size_t size) {
+  // Most calls while a buffer grows by small steps: what is there will do.
+  Heap* heap = t_cache.heap;
+  if (heap != nullptr && heap->resized_last.fits(ptr, size)) return ptr;
+  if (in_heap(ptr, slice)) return reallocate_run(ptr, slice, size);
+  if (heap != nullptr && size >= kLeastMappedBytes && size <= PTRDIFF_MAX &&
+      large::resize_in_place(ptr, size, heap->resized_last)) {
     return ptr;
   }
-  return move_block(ptr, usable, size);
+  const std::size_t usable = large::usable_bytes(ptr);
+  if (usable != 0) return reallocate_mapping(ptr, usable, size);
+  check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);
+  return interpose_foreign_realloc(ptr, size);
+}
+
+}  // namespace
+
+namespace {
+
+// The run that the thread freed last, if it suits; else whatever there is.
+[[gnu::noinline]] void* allocate_large(std::size_t size) {
+  Heap* heap = t_cache.heap;
+  if (heap != nullptr && size < large::threshold_bytes() && size <= kMaxMapThresholdBytes) {
+    const PageRange kept = heap->kept_runs.take_last(static_cast<std::uint32_t>(pages_for(size)));
+    if (kept.pages != 0) {
+      tick_allocation(heap);
+      return start_run(kept);
+    }
+  }
+  return allocate_beyond_slabs(size, kMinAlignBytes, false);
 }
 
 }  // namespace
 
 void* malloc_slow(std::size_t size) {
-  if (size > kMaxSmallBytes) [[unlikely]] return allocate_beyond_slabs(size, kMinAlignBytes, false);
+  if (size > kMaxSmallBytes) [[unlikely]] return allocate_large(size);
   Heap* heap = t_cache.heap;
   if (heap == nullptr) [[unlikely]] return allocate_without_heap(class_of(size == 0 ? 1 : size));
   if (size > kMaxLinearBytes) return allocate_stepped(heap, class_of(size));
@@ -317,9 +359,10 @@ namespace {
   Block* list = bin->freed;
   bin->freed = nullptr;
   const int saved_errno = errno;
-  // The second time without an allocation of this class in between, the thread is taking something down: blocks kept
-  // here would hold slabs back that could go home. From now on each one goes to its slab at once.
-  if (bin->limit != 0 && ++bin->flushes > 1) {
+  // The second time without an allocation of this class in between, or the first time that the longest list is too short,
+  // the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
+  // goes to its slab at once.
+  if (++bin->flushes > 1 || Heap::may_loop(*bin)) {
     bin->limit = 0;
     Block*& head = head_of(heap, bin->size_class);
     Block* unused = head;
@@ -332,30 +375,58 @@ namespace {
   errno = saved_errno;
 }
 
+// A direct free has changed its slab's place, which is also the occasion to look at the clock.
+[[gnu::noinline]] void freed_directly(Bin* bin, Slab* slab) {
+  Heap* heap = heap_of(bin);
+  const int saved_errno = errno;
+  heap->received(*bin, slab);
+  if (heap == t_cache.heap) [[likely]] tick(heap);
+  else retire_orphan(heap);
+  errno = saved_errno;
+}
+
 }  // namespace
 
 // Direct frees stay in this function unless the slab's place changes; the rest is called last, so that no register is saved.
 void free_overflow(Bin* bin) {
-  Heap* heap = heap_of(bin);
+  if (bin->limit != 0) [[unlikely]] return flush_freed(bin);
   Block* block = bin->freed;
-  if (bin->limit != 0 || block->next != nullptr || heap->ticks <= 1) [[unlikely]] return flush_freed(bin);
-  --heap->ticks;
   bin->freed = nullptr;
   bin->budget = 0;
-  heap->give_back_one(slab_of_slice(g_region.slice_of(block)), block);
+  Slab* slab = slab_of_slice(g_region.slice_of(block));
+  if (slab->put_back(block, block, 1)) [[unlikely]] freed_directly(bin, slab);
 }
 
-void free_slow(void* ptr) {
+namespace {
+
+[[gnu::noinline]] void free_rarely(void* ptr, std::size_t slice) {
   if (ptr == nullptr) return;
   const int saved_errno = errno;
-  const std::size_t slice = g_region.slice_of(ptr);
   if (in_heap(ptr, slice)) {
-    free_in_region(ptr, slice);
+    free_run(ptr, slice);  // says what is wrong
   } else if (!large::free(ptr)) {
     check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
     interpose_foreign_free(ptr);
   }
   errno = saved_errno;
+}
+
+}  // namespace
+
+// Blocks of other threads' slabs, and runs, stay in this function; what is rare is called last.
+void free_slow(void* ptr) {
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (!g_region.contains(slice)) return free_rarely(ptr, slice);
+  Slab* slab = &g_region.slabs[slice];
+  if (!is_slab(slab->kind)) return slab->kind == SliceKind::kRun ? free_run(ptr, slice) : free_rarely(ptr, slice);
+  const std::size_t first_slice = slice - slab->head_offset;
+  slab -= slab->head_offset;
+  check_block(slab, first_slice, ptr);
+  auto* block = static_cast<Block*>(ptr);
+  RemoteCache* remote = t_cache.remote;
+  RemoteCache::Chain* chain = remote == nullptr ? nullptr : remote->find(slab, first_slice);
+  if (chain == nullptr) [[unlikely]] return free_into_new_chain(slab, block);
+  if (remote->add(*chain, block)) [[unlikely]] settle_remote(chain);
 }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) {
@@ -366,14 +437,32 @@ void* allocate_zeroed(std::size_t count, std::size_t size) {
   return block == nullptr ? nullptr : std::memset(block, 0, bytes);
 }
 
-void* allocate_aligned(std::size_t alignment, std::size_t size) {
-  if (alignment <= kMinAlignBytes) return fast_malloc(size);
+namespace {
+
+[[gnu::noinline]] void* allocate_aligned_rarely(std::size_t alignment, std::size_t size) {
   if (size == 0) size = 1;
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return out_of_memory();
   if (const std::uint32_t c = aligned_class_of(size, alignment); c != 0) {
     return allocate_small_aligned(c, alignment);
   }
   return allocate_beyond_slabs(size, alignment, false);
+}
+
+}  // namespace
+
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+  if (alignment <= kMinAlignBytes) return fast_malloc(size);
+  // A size that is a multiple of the alignment and of 16 is a class's own, and its blocks are aligned unless they are borrowed.
+  const std::size_t rounded = (size + alignment - 1) & (0 - alignment);
+  if (rounded - 1 < kMaxLinearBytes) [[likely]] {
+    Block*& head = t_cache.heads[rounded / kMinAlignBytes];
+    Block* block = head;
+    if (block != nullptr && (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0) [[likely]] {
+      head = block->next;
+      return block;
+    }
+  }
+  return allocate_aligned_rarely(alignment, size);
 }
 
 std::size_t usable_size(const void* ptr) {
@@ -393,13 +482,13 @@ void* reallocate(void* ptr, std::size_t size) {
     return nullptr;
   }
   const std::size_t slice = g_region.slice_of(ptr);
-  if (in_heap(ptr, slice)) return reallocate_in_region(ptr, slice, size);
-  // Most calls while a buffer grows by small steps: what is there will do.
-  if (size >= kLeastMappedBytes && size <= PTRDIFF_MAX && large::resize_in_place(ptr, size)) return ptr;
-  const std::size_t usable = large::usable_bytes(ptr);
-  if (usable != 0) return reallocate_mapping(ptr, usable, size);
-  check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);
-  return interpose_foreign_realloc(ptr, size);
+  if (!g_region.contains(slice) || !is_slab(g_region.slabs[slice].kind)) return reallocate_beyond_slabs(ptr, slice, size);
+  const Slab* slab = slab_of_slice(slice);
+  check_block(slab, g_region.index_of(slab), ptr);
+  const std::size_t usable = slab->block_bytes;
+  // Half of a block is kept rather than copied.
+  if (size <= usable && size > usable / 2) return ptr;
+  return move_block(ptr, usable, size);
 }
 
 std::size_t trim(std::size_t keep_bytes) {

@@ -10,6 +10,9 @@
 #include "allocator/osmem/os.hpp"
 
 namespace osmem::large {
+
+constinit std::atomic<std::uint64_t> g_changes{0};
+
 namespace {
 
 constexpr std::size_t kCacheSlots = 16;
@@ -119,6 +122,7 @@ void count_in(const Mapping& mapping) {
   g_idle_bytes += idle_bytes(mapping);
 }
 void count_out(const Mapping& mapping) {
+  g_changes.store(g_changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // relaxed: see Resized::fits()
   g_live_bytes -= mapping.usable_bytes;
   g_mapped_bytes -= mapping.capacity_bytes;
   g_idle_bytes -= idle_bytes(mapping);
@@ -285,15 +289,24 @@ Cached take_aged(std::uint64_t older_than_ms) {
 
 }  // namespace
 
-bool resize_in_place(void* block, std::size_t size) {
+void Resized::note(std::uintptr_t address, std::size_t usable_bytes) {
+  address_ = address;
+  least_bytes_ = usable_bytes - os::page_bytes() + 1;
+  usable_bytes_ = usable_bytes;
+  changes_ = g_changes.load(std::memory_order_relaxed);  // relaxed: under the lock
+}
+
+bool resize_in_place(void* block, std::size_t size, Resized& last) {
   const std::size_t bytes = round_to_pages(size);
   Guard guard(g_lock);
   Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
   if (found == nullptr || bytes < found->usable_bytes || bytes > found->capacity_bytes) return false;
-  if (bytes == found->usable_bytes) return true;
-  count_out(*found);
-  found->usable_bytes = bytes;
-  count_in(*found);
+  if (bytes != found->usable_bytes) {
+    count_out(*found);
+    found->usable_bytes = bytes;
+    count_in(*found);
+  }
+  last.note(found->address, bytes);
   return true;
 }
 
@@ -348,6 +361,7 @@ void recover_after_fork() {
   g_mapped_bytes = 0;
   g_idle_bytes = 0;
   g_mappings.for_each(count_in);
+  g_changes.fetch_add(1, std::memory_order_relaxed);  // relaxed: one thread is left
 }
 
 }  // namespace osmem::large

@@ -16,6 +16,7 @@
 // as cached mappings do. Thread-safe: one lock; system calls are made outside it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,9 +31,26 @@ bool free(void* block);
 // Bytes handed out at that address; 0 if it is not that of a live mapping.
 std::size_t usable_bytes(const void* block);
 
-// Grows or keeps a live mapping that has room for `size` bytes; false, and nothing happens, if it has not, if it is to
-// shrink, or if the address is not that of a live mapping.
-bool resize_in_place(void* block, std::size_t size);
+// What a thread knows of the mapping that it resized last: while no mapping goes or changes its size, the table need not
+// be asked again. Owner thread only.
+class Resized {
+ public:
+  // Whether the block needs no change to hold `size` bytes. The caller owns the block, so whoever freed or resized it before
+  // has counted that change, and the caller sees the count.
+  [[nodiscard]] bool fits(const void* block, std::size_t size) const;
+
+  void note(std::uintptr_t address, std::size_t usable_bytes);
+
+ private:
+  std::uintptr_t address_;
+  std::size_t least_bytes_;
+  std::size_t usable_bytes_;
+  std::uint64_t changes_;
+};
+
+// Grows or keeps a live mapping that has room for `size` bytes, and notes it in `last`; false, and nothing happens, if it
+// has not, if it is to shrink, or if the address is not that of a live mapping.
+bool resize_in_place(void* block, std::size_t size, Resized& last);
 
 // Resizes a live mapping, moving it if need be; null if it could not be done, and the block is as it was.
 void* resize(void* block, std::size_t size);
@@ -58,5 +76,14 @@ std::size_t threshold_bytes();
 void pin_threshold(std::size_t bytes);
 
 void recover_after_fork();
+
+// How many live mappings have gone or changed their size. Written under the module's lock.
+[[gnu::visibility("hidden")]] extern constinit std::atomic<std::uint64_t> g_changes;
+
+// Relaxed: see above.
+inline bool Resized::fits(const void* block, std::size_t size) const {
+  return reinterpret_cast<std::uintptr_t>(block) == address_ && size >= least_bytes_ && size <= usable_bytes_ &&
+         changes_ == g_changes.load(std::memory_order_relaxed);
+}
 
 }  // namespace osmem::large

@@ -10,32 +10,23 @@ void RemoteCache::send(Chain& chain) {
   if (chain.slab == nullptr) return;
   Slab* slab = chain.slab;
   chain.slab = nullptr;
-  pending_bytes -= chain.bytes;
-  send_home(slab, chain.head, chain.tail, chain.count);
+  pending_bytes -= chain.bytes();
+  send_home(slab, chain.head, chain.tail, chain.count());
 }
 
-void RemoteCache::add(Slab* slab, Block* block) {
-  const std::uint32_t index = g_region.index_of(slab);
-  Chain* set = chains[(index ^ (index >> 4)) % kSets];
-  Chain* chain = set;
-  if (chain->slab != slab) {
-    chain = set + 1;
-    if (chain->slab != slab) {
-      // The way used longer ago makes room; the new chain goes first.
-      send(*chain);
-      *chain = set[0];
-      chain = set;
-      *chain = Chain{slab, nullptr, block, 0, 0};
-    }
-  }
-  block->next = chain->head;
-  chain->head = block;
-  ++chain->count;
-  chain->bytes += slab->block_bytes;
-  pending_bytes += slab->block_bytes;
-  if (chain->bytes >= kMaxChainBytes) {
-    send(*chain);
-  } else if (pending_bytes > kMaxPendingBytes) {
+// The way used longer ago makes room; the new chain goes first.
+RemoteCache::Chain* RemoteCache::start(Slab* slab, Block* tail) {
+  Chain* set = set_of(g_region.index_of(slab));
+  send(set[1]);
+  set[1] = set[0];
+  set[0] = Chain{slab, nullptr, tail, 0};
+  return set;
+}
+
+void RemoteCache::settle(Chain& full) {
+  if (full.bytes() >= kMaxChainBytes) {
+    send(full);
+  } else {
     flush();
   }
 }

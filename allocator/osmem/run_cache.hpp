@@ -37,6 +37,24 @@ struct RunCache {
     return {};
   }
 
+  // The run freed last, if it is of `wanted` pages or a little more; pages == 0 otherwise, and nothing happens. O(1).
+  PageRange take_last(std::uint32_t wanted) {
+    if (count == 0) return {};
+    const PageRange run = runs[count - 1];
+    if (run.pages < wanted || run.pages > wanted + (wanted >> kOvershootShift)) return {};
+    --count;
+    pages -= run.pages;
+    return run;
+  }
+
+  // Keeps the run unless another one would have to make room. O(1).
+  bool keep_if_room(PageRange run) {
+    if (count == kSlots || pages + run.pages > kMostPages) return false;
+    runs[count++] = run;
+    pages += run.pages;
+    return true;
+  }
+
   // Keeps the run; those kept longest make room. False: it is too long. O(kSlots), and what the page heap takes.
   bool keep(PageRange run) {
     if (run.pages > kMostPages) return false;

@@ -61,6 +61,14 @@ struct alignas(kCacheLineBytes) Slab {
   RemoteList<> remote;
   std::atomic<Heap*> heap;            // changes only while `remote` is kOwned, under the pool's lock
 
+  // Takes `count` blocks back, linked from `first` to `last`. True: the slab's place among its heap's lists may have changed.
+  bool put_back(Block* first, Block* last, std::uint32_t count) {
+    last->next = free;
+    free = first;
+    free_count += count;
+    return free_count == carved_count || list != SlabList::kPartial;
+  }
+
   // A run that is a block has at least a slice's pages, so no two of them start in one slice, and the books of the slice
   // where it starts are its own. Written by whoever allocates, resizes or frees it.
   void start_run(std::uint32_t page_in_slice, std::uint32_t pages) {

@@ -29,6 +29,7 @@ struct alignas(kCacheLineBytes) Bin {
   std::uint32_t carving;    // the slab that has blocks never handed out; slice + 1
   std::uint32_t partial_count;
   std::uint32_t used_slabs;    // slabs of this class in this heap
+  std::uint32_t most_slabs;    // that these were since blocks that had been given back were last wanted again
   std::uint16_t batch;      // blocks a refill takes
   std::uint8_t size_class;
   std::uint8_t flushes;     // of `freed` since blocks were last taken

@@ -19,6 +19,12 @@ constexpr std::uint32_t kMostFreedBytes = 131072;
 constexpr std::uint32_t kMostFreed = 1024;
 constexpr std::uint32_t kMostExtraBytes = 128 << 10;
 constexpr std::uint32_t kExtraBytesPerSlice = 2048;
+
+// More of a class of small blocks whose slabs, at least so many, were all but this part of them gone when it was wanted
+// again: a loop takes the class up and down as a whole, and kept blocks hold no slab that others could use for long.
+constexpr std::uint32_t kMostBytesOfLoop = 512 << 10;
+constexpr std::uint32_t kLoopSlabs = 4;
+
 constexpr std::uint32_t kBatchBytes = 8192;
 constexpr std::uint32_t kMaxBatch = 64;
 
@@ -51,15 +57,49 @@ std::int32_t freed_limit(std::uint32_t size_class) {
   return static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
 }
 
+namespace {
+
+std::uint32_t most_freed(std::uint32_t size_class) {
+  return std::clamp(kMostFreedBytes / kClassBytes[size_class], kMinFreed, kMostFreed);
+}
+
+}  // namespace
+
 void Heap::keep_more_freed(Bin& bin) {
   const std::uint32_t bytes = kClassBytes[bin.size_class];
-  const auto most = static_cast<std::int32_t>(std::clamp(kMostFreedBytes / bytes, kMinFreed, kMostFreed));
-  const std::int32_t wanted = std::min(bin.kept_limit * 2, most);
+  const bool loops = bin.size_class <= kLinearClasses && bin.most_slabs >= kLoopSlabs &&
+                     bin.used_slabs <= bin.most_slabs / kLoopSlabs;
+  bin.most_slabs = bin.used_slabs;
+  const std::uint32_t most = loops ? kMostBytesOfLoop / bytes : most_freed(bin.size_class);
+  const std::int32_t wanted = std::min(bin.kept_limit * 2, static_cast<std::int32_t>(most));
+  if (wanted <= bin.kept_limit) return;
   const auto extra_bytes = static_cast<std::uint32_t>(wanted - bin.kept_limit) * bytes;
-  const std::uint32_t share = slices_in_use * kExtraBytesPerSlice;
-  if (extra_freed_bytes + extra_bytes > (share > kMostExtraBytes ? share : kMostExtraBytes)) return;
+  const std::uint32_t least_share = loops ? kMostBytesOfLoop : kMostExtraBytes;
+  if (extra_freed_bytes + extra_bytes > std::max(slices_in_use * kExtraBytesPerSlice, least_share)) return;
   extra_freed_bytes += extra_bytes;
   bin.kept_limit = wanted;
+}
+
+bool Heap::may_loop(const Bin& bin) {
+  return bin.size_class <= kLinearClasses && bin.kept_limit >= static_cast<std::int32_t>(most_freed(bin.size_class));
+}
+
+void Heap::give_back_loops() {
+  for (std::uint32_t c = 1; c <= kLinearClasses; ++c) {
+    Bin& bin = bins[c];
+    if (bin.kept_limit <= static_cast<std::int32_t>(most_freed(c))) continue;
+    Block*& head = t_cache.heads[c];
+    Block* lists[2] = {head, bin.freed};
+    head = nullptr;
+    bin.freed = nullptr;
+    bin.budget = bin.limit;
+    for (Block* list : lists) give_back_list(list);
+  }
+}
+
+void Heap::before_fresh_pages(std::uint32_t pages) {
+  kept_runs.release();
+  if (g_page_heap.dirty_pages() < pages) give_back_loops();
 }
 
 void Heap::initialise() {
@@ -230,7 +270,8 @@ bool Heap::add_slab(Bin& bin) {
   if (take_from_pool(*this, bin.size_class)) return true;
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
-  kept_runs.release();
+  before_fresh_pages(pages);
+  if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
   PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
   // The process's limits count what the cache of mappings holds.
   if (!run.found && large::trim(UINT64_MAX) != 0) run = g_page_heap.allocate(pages, kPagesPerSlice);
@@ -273,6 +314,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages
   }
   bin.carving = slice + 1;
   ++bin.used_slabs;
+  if (bin.used_slabs > bin.most_slabs) bin.most_slabs = bin.used_slabs;
   slices_in_use += slab_slices(c);
 }
 
@@ -311,15 +353,6 @@ void Heap::release_empty() {
   }
 }
 
-void Heap::give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count) {
-  Bin& bin = bins[slab->size_class];
-  tail->next = slab->free;
-  slab->free = head;
-  slab->free_count += count;
-  received(bin, slab);
-}
-
-// The slab's free list has grown: its place may have changed.
 void Heap::received(Bin& bin, Slab* slab) {
   if (slab->free_count == slab->carved_count) {
     // A notified slab is still expected by the notify stack; drain_notified() releases it.
@@ -336,19 +369,18 @@ void Heap::received(Bin& bin, Slab* slab) {
 
 void Heap::give_back_list(Block* list) {
   while (list != nullptr) {
-    Slab* slab = slab_of_slice(g_region.slice_of(list));
+    const std::size_t slice = g_region.slice_of(list);
+    Slab* slab = slab_of_slice(slice);
     Block* tail = list;
     std::uint32_t count = 1;
     Block* next = tail->next;
-    const std::uintptr_t start = g_region.slice_start(g_region.index_of(slab));
-    const std::size_t bytes = slab_slices(slab->size_class) * kSliceBytes;
-    // Blocks freed one after the other often lie in the same slab. Null does not: it is below any slab.
-    while (reinterpret_cast<std::uintptr_t>(next) - start < bytes) {
+    // Blocks freed one after the other often lie in the same slice. Null does not: it is below any.
+    while (g_region.slice_of(next) == slice) {
       tail = next;
       next = next->next;
       ++count;
     }
-    give_back(slab, list, tail, count);
+    if (slab->put_back(list, tail, count)) [[unlikely]] received(bins[slab->size_class], slab);
     list = next;
   }
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "allocator/osmem/figure.hpp"
+#include "allocator/osmem/large.hpp"
 #include "allocator/osmem/region.hpp"
 #include "allocator/osmem/remote_free.hpp"
 #include "allocator/osmem/run_cache.hpp"
@@ -51,6 +52,7 @@ struct Heap {
   Figure<std::uint32_t> empty_count;
   std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
   RunCache kept_runs;
+  large::Resized resized_last;
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
   bool trickles;                   // the thread calls now and then only
@@ -67,23 +69,24 @@ struct Heap {
   // and may be aligned less.
   BlockChain gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing = Borrowing::kAllowed);
 
-  // Takes back `count` blocks of one slab of this heap.
-  void give_back(Slab* slab, Block* head, Block* tail, std::uint32_t count);
-
-  // The same for one block; the way of every free while a thread takes its data down.
-  void give_back_one(Slab* slab, Block* block) {
-    block->next = slab->free;
-    slab->free = block;
-    if (++slab->free_count == slab->carved_count || slab->list != SlabList::kPartial) [[unlikely]] {
-      received(bins[slab->size_class], slab);
-    }
-  }
+  // After Slab::put_back(): the slab may have changed its place among the lists, or be empty.
+  void received(Bin& bin, Slab* slab);
 
   // Sends the blocks of a list back to their slabs.
   void give_back_list(Block* list);
 
   // Blocks that were given back are wanted again: doubles the number of freed blocks kept, within bounds.
   void keep_more_freed(Bin& bin);
+
+  // Whether the class keeps as many freed blocks as any class may, and could keep more if a loop takes it up and down.
+  static bool may_loop(const Bin& bin);
+
+  // Gives the lists of classes that keep more for that reason back to their slabs. Owner thread only.
+  void give_back_loops();
+
+  // `pages` are wanted from the page heap. If that would touch fresh memory, what the thread keeps goes back first: slabs may
+  // run empty by it.
+  void before_fresh_pages(std::uint32_t pages);
 
   // Slabs that other threads gave blocks back to while they were parked.
   void drain_notified();
@@ -116,7 +119,6 @@ struct Heap {
   void start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages);
   void release_slab(Bin& bin, Slab* slab);
   void exhausted(Bin& bin, Slab* slab);
-  void received(Bin& bin, Slab* slab);
   void link(Bin& bin, Slab* slab, SlabList list);
   void unlink(Bin& bin, Slab* slab);
   void prefer_fullest(Bin& bin);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "allocator/osmem/osmem.h"
@@ -112,7 +113,10 @@ char* grow(char* block, std::size_t from, std::size_t to, std::size_t step) {
 template <typename Base>
 class FreshHeap : public Base {
  protected:
-  void SetUp() override { os_trim(0); }
+  void SetUp() override {
+    os_free(os_malloc(1));  // a thread without a heap has nowhere to note what it knows
+    os_trim(0);
+  }
 };
 
 class LargeRealloc : public FreshHeap<testing::Test> {};
@@ -229,6 +233,33 @@ TEST_F(LargeRealloc, IdleTailsAreBounded) {
   ASSERT_TRUE(os_stats(&stats));
   EXPECT_LE(stats.mapped_bytes, 20 * 2 * kMiB + 32 * kMiB);
   for (char* block : blocks) os_free(block);
+}
+
+// A thread remembers the mapping it resized last. It must forget it with the mapping.
+TEST_F(LargeRealloc, WhatIsKnownOfAMappingEndsWithIt) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 3 * kMiB - 8);
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  os_free(block);
+  char* shorter = static_cast<char*>(os_malloc(2 * kMiB));
+  ASSERT_EQ(reinterpret_cast<std::uintptr_t>(shorter), address) << "the test needs the same address again";
+  mark(shorter, 0, 2 * kMiB);
+  char* longer = resized(shorter, 3 * kMiB - 8);
+  EXPECT_GE(os_usable_size(longer), 3 * kMiB - 8);
+  EXPECT_TRUE(marked(longer, 2 * kMiB));
+  mark(longer, 2 * kMiB, 3 * kMiB - 8);
+  os_free(longer);
+}
+
+TEST_F(LargeRealloc, AResizeByAnotherThreadIsSeen) {
+  char* block = resized(resized(nullptr, 3 * kMiB), 3 * kMiB - 8);
+  mark(block, 0, 2 * kMiB);
+  char* shorter = nullptr;
+  std::thread([&] { shorter = resized(block, 2 * kMiB); }).join();
+  ASSERT_EQ(os_usable_size(shorter), 2 * kMiB);
+  char* longer = resized(shorter, 3 * kMiB - 8);
+  EXPECT_GE(os_usable_size(longer), 3 * kMiB - 8);
+  EXPECT_TRUE(marked(longer, 2 * kMiB));
+  os_free(longer);
 }
 
 class LargeCalloc : public FreshHeap<testing::TestWithParam<std::size_t>> {};
