@@ -13,7 +13,7 @@
 namespace osmem {
 
 struct RemoteCache {
-  static constexpr std::uint32_t kSets = 32;
+  static constexpr std::uint32_t kSets = 16;
   static constexpr std::uint32_t kWays = 2;
   static constexpr std::uint32_t kMaxPendingBytes = 64 << 10;
   static constexpr std::uint32_t kMaxChainBytes = 4 << 10;
