@@ -158,7 +158,7 @@ namespace {
 // Free pages that may stay resident whatever happens.
 std::size_t kept_pages() {
   const std::size_t share = g_page_heap.used_pages() / 64;
-  constexpr std::size_t kLeast = (std::size_t{768} << 10) / kPageBytes;
+  constexpr std::size_t kLeast = (std::size_t{512} << 10) / kPageBytes;
   return share > kLeast ? share : kLeast;
 }
 
