@@ -7,6 +7,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "allocator/interpose/alignment.hpp"
 #include "allocator/interpose/core.hpp"
 
 namespace {
@@ -51,7 +52,7 @@ INTERPOSE_EXPORT void* reallocarray(void* block, size_t count, size_t size) noex
 }
 
 INTERPOSE_EXPORT void* aligned_alloc(size_t alignment, size_t size) noexcept {
-  return std::has_single_bit(alignment) ? allocate_aligned(alignment, size) : fail(EINVAL);
+  return interpose::is_power_of_two(alignment) ? allocate_aligned(alignment, size) : fail(EINVAL);
 }
 
 // As glibc: an alignment that is no power of two is rounded up to one.
@@ -62,8 +63,7 @@ INTERPOSE_EXPORT void* memalign(size_t alignment, size_t size) noexcept {
 
 // Reports by its result alone: errno is as it was, whatever happens.
 INTERPOSE_EXPORT int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
-  // By hand: without an instruction for it, counting bits is a call.
-  if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment % sizeof(void*) != 0) {
+  if (!interpose::is_power_of_two(alignment) || alignment % sizeof(void*) != 0) {
     return EINVAL;
   }
   const int saved_errno = errno;

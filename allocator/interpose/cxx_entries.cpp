@@ -6,11 +6,11 @@
 // runtime is looked up at that moment, so that one which came later by dlopen is found too.
 #include <dlfcn.h>
 
-#include <bit>
 #include <cstdlib>
 #include <initializer_list>
 #include <new>
 
+#include "allocator/interpose/alignment.hpp"
 #include "allocator/interpose/core.hpp"
 #include "allocator/interpose/text.hpp"
 
@@ -86,7 +86,7 @@ template <typename... Tag>
 void* allocate_aligned(size_t size, std::align_val_t alignment,
                        const Tag&... tag) noexcept(sizeof...(Tag) > 0) {
   const auto value = static_cast<size_t>(alignment);
-  const bool usable = std::has_single_bit(value) && value <= size_t{1} << 62;
+  const bool usable = interpose::is_power_of_two(value) && value <= size_t{1} << 62;
   void* const block = usable ? Core::aligned_alloc(value, size) : nullptr;
   return block != nullptr ? block : retry(size, alignment, tag...);
 }

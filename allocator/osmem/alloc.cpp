@@ -323,10 +323,6 @@ void* reallocate_run(void* ptr, std::size_t slice, std::size_t size) {
   return interpose_foreign_realloc(ptr, size);
 }
 
-}  // namespace
-
-namespace {
-
 // The run that the thread freed last, if it suits; else whatever there is.
 [[gnu::noinline]] void* allocate_large(std::size_t size) {
   Heap* heap = t_cache.heap;

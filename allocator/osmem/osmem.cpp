@@ -3,10 +3,10 @@
 #include "allocator/osmem/osmem.h"
 #pragma GCC visibility pop
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
+#include "allocator/interpose/alignment.hpp"
 #include "allocator/osmem/alloc.hpp"
 
 extern "C" {
@@ -20,7 +20,7 @@ void* os_calloc(size_t nmemb, size_t size) noexcept { return osmem::allocate_zer
 void* os_realloc(void* ptr, size_t size) noexcept { return osmem::reallocate(ptr, size); }
 
 void* os_aligned_alloc(size_t alignment, size_t size) noexcept {
-  if (!std::has_single_bit(alignment)) {
+  if (!interpose::is_power_of_two(alignment)) {
     errno = EINVAL;
     return nullptr;
   }

@@ -280,6 +280,13 @@ bool Heap::add_slab(Bin& bin) {
   return true;
 }
 
+// A slab has joined the bin.
+void Heap::count_slab(Bin& bin) {
+  ++bin.used_slabs;
+  bin.most_slabs = std::max(bin.most_slabs, bin.used_slabs);
+  slices_in_use += slab_slices(bin.size_class);
+}
+
 bool Heap::take_empty_slab(Bin& bin) {
   if (empty_count == 0) return false;
   empty_count = empty_count - 1;
@@ -313,9 +320,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages
     g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as above
   }
   bin.carving = slice + 1;
-  ++bin.used_slabs;
-  if (bin.used_slabs > bin.most_slabs) bin.most_slabs = bin.used_slabs;
-  slices_in_use += slab_slices(c);
+  count_slab(bin);
 }
 
 // All its blocks are back and none is on its way: the run goes to the heap's cache or home.
@@ -453,9 +458,8 @@ void Heap::adopt(Heap& from, Slab* slab) {
   if (was_carving) from.bins[c].carving = 0;
   from.unlink(from.bins[c], slab);
   --from.bins[c].used_slabs;
-  ++bins[c].used_slabs;
   from.slices_in_use -= slab_slices(c);
-  slices_in_use += slab_slices(c);
+  count_slab(bins[c]);
   slab->heap.store(this, std::memory_order_relaxed);  // relaxed: read by notifiers of parked slabs and under the lock
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {

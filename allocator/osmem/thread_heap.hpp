@@ -116,6 +116,7 @@ struct Heap {
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
+  void count_slab(Bin& bin);
   void start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages);
   void release_slab(Bin& bin, Slab* slab);
   void exhausted(Bin& bin, Slab* slab);

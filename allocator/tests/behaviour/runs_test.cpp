@@ -1,6 +1,7 @@
 // Proves for blocks of 32 KiB to the mapping threshold: a freed one serves the next request of its length; a request of
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
-// share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it ends.
+// share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
+// ends; a thread that takes runs down keeps none.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
 
@@ -118,6 +119,25 @@ TEST_F(Runs, KeepTheirBooksWhenResized) {
   EXPECT_EQ(os_usable_size(grown), 112 * kKiB);
   for (std::size_t i = 0; i < 50 * kKiB; ++i) ASSERT_EQ(grown[i], 7) << "at " << i;
   os_free(grown);
+}
+
+TEST_F(Runs, AreNotKeptByAThreadThatTakesThemDown) {
+  struct os_stats before = {};
+  struct os_stats after = {};
+  ASSERT_TRUE(os_stats(&before));
+  std::vector<char*> blocks;
+  for (int i = 0; i < 40; ++i) blocks.push_back(allocate(64 * kKiB));
+  for (char* block : blocks) os_free(block);
+  ASSERT_TRUE(os_stats(&after));
+  EXPECT_LT(after.active_bytes, before.active_bytes + 64 * kKiB);
+
+  // Asking for one again ends that: the next ones freed are kept.
+  const std::uintptr_t address = freed(allocate(64 * kKiB));
+  char* again = allocate(64 * kKiB);
+  EXPECT_EQ(address_of(again), address);
+  os_free(again);
+  ASSERT_TRUE(os_stats(&after));
+  EXPECT_GE(after.active_bytes, before.active_bytes + 64 * kKiB);
 }
 
 TEST_F(Runs, OfAThreadThatEndedAreFreePages) {
