@@ -490,6 +490,7 @@ void* reallocate(void* ptr, std::size_t size) {
 std::size_t trim(std::size_t keep_bytes) {
   if (!ensure_started()) return 0;
   give_back_everything();
+  g_page_heap.forget_peak();
   const std::size_t purged = g_page_heap.purge(pages_for(keep_bytes), 1) << kPageShift;
   return purged + large::trim(UINT64_MAX);
 }

@@ -67,11 +67,30 @@ PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, std::uint32_t pages, std::u
   return fit;
 }
 
-PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
+PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages, Needing needing) {
   Guard guard(lock_);
   Run run = allocate_locked(pages, align_pages);
   if (!run.found && grow(pages, align_pages)) run = allocate_locked(pages, align_pages);
+  if (!run.found) return run;
+  if (needing == Needing::kGradually) {
+    footprint_.add_idle(std::popcount(run.touched_pages));
+  } else {
+    footprint_.need(pages, 0);
+    make_room_locked();
+  }
   return run;
+}
+
+void PageHeap::make_room() {
+  Guard guard(lock_);
+  make_room_locked();
+}
+
+void PageHeap::make_room_locked() {
+  const std::size_t excess = footprint_.excess(dirty_pages_);
+  if (excess == 0) return;
+  const std::size_t keep_pages = dirty_pages_ - excess;
+  if (purge_locked(keep_pages, kPagesPerSlice) + purge_locked(keep_pages, 1) == 0) footprint_.accept(dirty_pages_);
 }
 
 PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align_pages) {
@@ -96,6 +115,7 @@ PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align
 PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
+  const std::uint64_t touched = dirty == 0 ? 0 : chunk.dirty.bits(fit.first, std::min(pages, kMaxGradualPages));
   chunk.start.set(fit.first);
   order_writes();  // after a fork in between, the run in front must not seem longer
   chunk.used.set_range(fit.first, pages);
@@ -109,7 +129,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
   note_dirty_low();
-  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0};
+  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched)};
 }
 
 bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
@@ -155,9 +175,8 @@ void PageHeap::add_free(std::uint32_t chunk_index, std::uint32_t first, std::uin
   rebin(chunk_index);
 }
 
-// Pages become free, the first `dirty_pages` of them dirty; the neighbours coalesce by themselves, being bits.
-void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages,
-                       std::uint32_t dirty_pages) {
+// Pages become free; the neighbours coalesce by themselves, being bits.
+void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   chunk.used.clear_range(first, pages);
   const std::uint32_t begin = chunk.used.end_of_set_before(first);
@@ -165,19 +184,29 @@ void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint
   if (end - begin > chunk.longest_run) chunk.longest_run = static_cast<std::uint16_t>(end - begin);
   chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages + pages);
   free_pages_ += pages;
-  chunk.dirty.set_range(first, dirty_pages);
-  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + dirty_pages);
-  dirty_pages_ += dirty_pages;
   rebin(chunk_index);
 }
 
-bool PageHeap::free(std::uint32_t first_page, std::uint32_t touched_pages) {
+// Free pages, none of them dirty so far.
+void PageHeap::set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
+  Chunk& chunk = chunks_[chunk_index];
+  chunk.dirty.set_range(first, pages);
+  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
+  dirty_pages_ += pages;
+}
+
+bool PageHeap::free_touched(std::uint32_t first_page, std::uint64_t touched_pages) {
   const std::uint32_t index = first_page / kPagesPerChunk;
   const std::uint32_t offset = first_page % kPagesPerChunk;
   Guard guard(lock_);
   Chunk& chunk = chunks_[index];
   if (index >= chunk_count_ || !chunk.initialised || !chunk.start.test(offset)) return false;
   const std::uint32_t pages = run_length(chunk, offset);
+  if (touched_pages == kAllTouched) {
+    footprint_.unneed(pages, 0);
+  } else {
+    footprint_.add_idle(-std::popcount(touched_pages));
+  }
   if (index < first_chunk_) {
     chunk.used.clear_range(offset, pages);  // or the run in front would seem longer
     chunk.start.clear(offset);
@@ -185,7 +214,14 @@ bool PageHeap::free(std::uint32_t first_page, std::uint32_t touched_pages) {
     return true;
   }
   used_pages_ -= pages;
-  release(index, offset, pages, std::min(pages, touched_pages));
+  release(index, offset, pages);
+  if (touched_pages == kAllTouched) {
+    set_dirty(index, offset, pages);
+  } else {
+    for (std::uint64_t left = touched_pages; left != 0; left &= left - 1) {
+      set_dirty(index, offset + static_cast<std::uint32_t>(std::countr_zero(left)), 1);
+    }
+  }
   order_writes();  // as in take()
   chunk.start.clear(offset);
   return true;
@@ -201,7 +237,9 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   if (new_pages <= pages) {
     if (new_pages < pages) {
       used_pages_ -= pages - new_pages;
-      release(index, offset + new_pages, pages - new_pages, pages - new_pages);
+      release(index, offset + new_pages, pages - new_pages);
+      set_dirty(index, offset + new_pages, pages - new_pages);
+      footprint_.unneed(pages - new_pages, 0);
     }
     return true;
   }
@@ -218,6 +256,8 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   free_pages_ -= added;
   dirty_pages_ -= dirty;
   note_dirty_low();
+  footprint_.need(added, 0);
+  make_room_locked();
   return true;
 }
 
@@ -257,8 +297,12 @@ void PageHeap::rebin(std::uint32_t chunk_index) {
 
 // Highest addresses first: those are the least likely to be wanted again.
 std::size_t PageHeap::purge(std::size_t keep_pages, std::uint32_t min_range_pages) {
-  std::size_t purged = 0;
   Guard guard(lock_);
+  return purge_locked(keep_pages, min_range_pages);
+}
+
+std::size_t PageHeap::purge_locked(std::size_t keep_pages, std::uint32_t min_range_pages) {
+  std::size_t purged = 0;
   for (std::uint32_t c = chunk_count_; c-- > first_chunk_ && dirty_pages_ > keep_pages;) {
     if (chunks_[c].dirty_pages == 0) continue;
     purged += purge_chunk(c, dirty_pages_ - keep_pages, min_range_pages);
@@ -289,7 +333,8 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
       lock_.unlock();
       const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
       lock_.lock();
-      release(chunk_index, page, pages, clean ? 0 : pages);
+      release(chunk_index, page, pages);
+      if (!clean) set_dirty(chunk_index, page, pages);
       order_writes();  // as in take()
       chunk.absent.clear_range(page, pages);
       if (clean) purged += pages;

@@ -13,6 +13,8 @@
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin and
 // takes the best fit inside a chunk: O(chunks of that bin, at most kMaxTries) times O(free runs of a chunk).
 //
+// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
+//
 // Thread-safe: one lock, taken by every public function unless it says otherwise. System calls for purging are made
 // outside the lock, on pages marked used meanwhile.
 #pragma once
@@ -22,6 +24,7 @@
 
 #include "allocator/osmem/config.hpp"
 #include "allocator/osmem/figure.hpp"
+#include "allocator/osmem/footprint.hpp"
 #include "allocator/osmem/lock.hpp"
 #include "allocator/osmem/run_bits.hpp"
 
@@ -65,24 +68,57 @@ struct PageHeapStats {
   std::size_t peak_used_pages = 0;
 };
 
+// How the user of a run comes to need its pages.
+enum class Needing {
+  kAtOnce,     // all of them from the start
+  kGradually,  // as need() and unneed() are told: a slab
+};
+
 class PageHeap {
  public:
   struct Run {
     std::uint32_t first_page = 0;
     bool found = false;
-    bool zeroed = false;  // all its pages read as zero
+    bool zeroed = false;              // all its pages read as zero
+    std::uint16_t touched_pages = 0;  // bit i: its page i may hold something; of the first kMaxGradualPages
   };
+  static constexpr std::uint32_t kMaxGradualPages = 16;
 
   // `chunks` has room for every chunk that the source may reach, zeroed when first touched; both outlive the heap.
   constexpr PageHeap() = default;
   void attach(Chunk* chunks, const PageSource* source);
 
   // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
-  Run allocate(std::uint32_t pages, std::uint32_t align_pages);
+  Run allocate(std::uint32_t pages, std::uint32_t align_pages, Needing needing = Needing::kAtOnce);
 
-  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there. Of its pages, only the
-  // first `touched_pages` may hold something.
-  bool free(std::uint32_t first_page, std::uint32_t touched_pages = kPagesPerChunk);
+  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
+  bool free(std::uint32_t first_page) { return free_touched(first_page, kAllTouched); }
+
+  // The same for a run whose pages were needed gradually, and are not needed now: only those with their bit in `touched_pages` may hold
+  // something.
+  bool free_gradual(std::uint32_t first_page, std::uint16_t touched_pages) {
+    return free_touched(first_page, touched_pages);
+  }
+
+  // `pages` of runs that are needed gradually are needed from now on; `were_touched` of them may hold something. Without the
+  // lock. True: dirty pages have to go back for it, see make_room().
+  bool need(std::uint32_t pages, std::uint32_t were_touched) {
+    footprint_.need(pages, were_touched);
+    return footprint_.excess(dirty_pages_) != 0;
+  }
+
+  // The opposite: the pages stay touched. Without the lock.
+  void unneed(std::uint32_t pages) { footprint_.unneed(pages, pages); }
+
+  // Whether so many more needed pages are the most that were needed so far. Without the lock.
+  [[nodiscard]] bool would_raise_peak(std::uint32_t pages) const { return footprint_.would_raise_peak(pages); }
+
+  // Gives back the dirty pages that would raise the peak; see footprint.hpp.
+  void make_room();
+
+  // Old peaks count less from now on, or not at all. Without the lock.
+  void age_peak() { footprint_.age(); }
+  void forget_peak() { footprint_.forget_peak(); }
 
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
   bool resize(std::uint32_t first_page, std::uint32_t new_pages);
@@ -131,11 +167,17 @@ class PageHeap {
 
   static std::uint32_t bin_of(std::uint32_t pages);
   static Fit best_fit(const Chunk& chunk, std::uint32_t pages, std::uint32_t align_pages);
+  static constexpr std::uint64_t kAllTouched = UINT64_MAX;
+
   Run allocate_locked(std::uint32_t pages, std::uint32_t align_pages);
+  bool free_touched(std::uint32_t first_page, std::uint64_t touched_pages);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
   bool grow(std::uint32_t pages, std::uint32_t align_pages);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
-  void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, std::uint32_t dirty_pages);
+  void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
+  void set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
+  std::size_t purge_locked(std::size_t keep_pages, std::uint32_t min_range_pages);
+  void make_room_locked();
   std::size_t purge_chunk(std::uint32_t chunk_index, std::size_t excess, std::uint32_t min_range_pages);
   void rebin(std::uint32_t chunk_index);
   void unlink(std::uint32_t chunk_index);
@@ -159,6 +201,8 @@ class PageHeap {
   Figure<std::size_t> dirty_pages_;
   std::size_t low_water_pages_ = 0;
   std::size_t peak_used_pages_ = 0;
+  // Any thread:
+  Footprint footprint_;
 };
 
 template <typename Visit>

@@ -34,6 +34,16 @@ class RunBits {
     return total;
   }
 
+  // Bits [first, first + count), count <= 64, as the low bits of a word.
+  [[nodiscard]] std::uint64_t bits(std::uint32_t first, std::uint32_t count) const {
+    std::uint64_t result = 0;
+    for_words(first, count, [this, first, &result](std::uint32_t word, std::uint64_t mask) {
+      const std::uint64_t found = words_[word] & mask;
+      result |= word * 64 >= first ? found << (word * 64 - first) : found >> (first - word * 64);
+    });
+    return result;
+  }
+
   // The first set (clear) bit at or after `from`; kBits if there is none.
   [[nodiscard]] std::uint32_t next_set(std::uint32_t from) const { return next(from, 0); }
   [[nodiscard]] std::uint32_t next_clear(std::uint32_t from) const { return next(from, ~std::uint64_t{0}); }

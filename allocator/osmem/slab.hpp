@@ -54,7 +54,7 @@ struct alignas(kCacheLineBytes) Slab {
   std::uint8_t size_class;
   std::uint8_t head_offset;           // of an inner slice: slices back to the first; of a run: its first page in the slice
   std::uint16_t capacity;             // blocks; of a run: pages
-  std::uint16_t touched_pages;        // of its run, from the front: may hold something (beside what is carved)
+  std::uint16_t touched_pages;        // bit i: page i of its run may hold something
   std::uint32_t block_bytes;
   std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
   // Any thread:
@@ -67,6 +67,11 @@ struct alignas(kCacheLineBytes) Slab {
     free = first;
     free_count += count;
     return free_count == carved_count || list != SlabList::kPartial;
+  }
+
+  // The pages that the first `blocks` blocks reach into.
+  [[nodiscard]] std::uint32_t pages_of(std::uint32_t blocks) const {
+    return static_cast<std::uint32_t>((std::size_t{blocks} * block_bytes + kPageBytes - 1) >> kPageShift);
   }
 
   // A run that is a block has at least a slice's pages, so no two of them start in one slice, and the books of the slice

@@ -1,6 +1,7 @@
 #include "allocator/osmem/thread_heap.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "allocator/osmem/check.hpp"
 #include "allocator/osmem/heap_pool.hpp"
@@ -213,15 +214,31 @@ std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
   const std::uint32_t count = std::min({want, step, std::uint32_t{slab->capacity} - slab->carved_count});
   const std::uintptr_t first =
       g_region.slice_start(g_region.index_of(slab)) + std::uintptr_t{slab->carved_count} * bytes;
+  const std::uint32_t pages_before = slab->pages_of(slab->carved_count);
+  slab->carved_count += count;
+  use_pages(slab, pages_before);
   auto* last = reinterpret_cast<Block*>(first);
   for (std::uint32_t i = 1; i < count; ++i) {
     auto* next = reinterpret_cast<Block*>(first + std::uintptr_t{i} * bytes);
     last->next = next;
     last = next;
   }
-  slab->carved_count += count;
   chain.append(reinterpret_cast<Block*>(first), last, count);
   return count;
+}
+
+// The pages from `pages_before` on that the slab's blocks reach into are needed now.
+void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
+  const std::uint32_t pages = slab->pages_of(slab->carved_count) - pages_before;
+  if (pages == 0) return;
+  const std::uint32_t used = ((1U << pages) - 1) << pages_before;
+  const auto were_touched = static_cast<std::uint32_t>(std::popcount(used & slab->touched_pages));
+  slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages | used);
+  // What the thread keeps would count as needed.
+  if (kept_runs.count != 0 && g_page_heap.would_raise_peak(pages)) kept_runs.release();
+  if (!g_page_heap.need(pages, were_touched)) [[likely]] return;
+  release_empty();
+  g_page_heap.make_room();
 }
 
 // Before fresh memory is touched: free blocks of the next larger classes, if those are not much larger. A class whose live
@@ -272,11 +289,13 @@ bool Heap::add_slab(Bin& bin) {
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
   before_fresh_pages(pages);
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
-  PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice);
+  PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice, Needing::kGradually);
   // The process's limits count what the cache of mappings holds.
-  if (!run.found && large::trim(UINT64_MAX) != 0) run = g_page_heap.allocate(pages, kPagesPerSlice);
+  if (!run.found && large::trim(UINT64_MAX) != 0) {
+    run = g_page_heap.allocate(pages, kPagesPerSlice, Needing::kGradually);
+  }
   if (!run.found) return false;
-  start_slab(bin, run.first_page / kPagesPerSlice, run.zeroed ? 0 : pages);
+  start_slab(bin, run.first_page / kPagesPerSlice, run.touched_pages);
   return true;
 }
 
@@ -295,7 +314,7 @@ bool Heap::take_empty_slab(Bin& bin) {
   return true;
 }
 
-void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages) {
+void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages) {
   const std::uint32_t c = bin.size_class;
   Slab& slab = g_region.slabs[slice];
   slab.free = nullptr;
@@ -306,7 +325,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages
   slab.size_class = static_cast<std::uint8_t>(c);
   slab.head_offset = 0;
   slab.capacity = static_cast<std::uint16_t>(slab_capacity(c));
-  slab.touched_pages = static_cast<std::uint16_t>(touched_pages);
+  slab.touched_pages = touched_pages;
   slab.block_bytes = kClassBytes[c];
   slab.remote.reset();
   slab.heap.store(this, std::memory_order_relaxed);  // relaxed: nobody has a block of it yet
@@ -338,15 +357,13 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
     g_region.slabs[slice + i].head_offset = 0;
   }
   slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
-  const std::size_t carved_bytes = std::size_t{slab->carved_count} * slab->block_bytes;
-  const auto carved_pages = static_cast<std::uint16_t>((carved_bytes + kPageBytes - 1) >> kPageShift);
-  if (carved_pages > slab->touched_pages) slab->touched_pages = carved_pages;
+  g_page_heap.unneed(slab->pages_of(slab->carved_count));
   if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
     empty_slabs[empty_count] = slice;
     empty_count = empty_count + 1;
     return;
   }
-  g_page_heap.free(slice * kPagesPerSlice, slab->touched_pages);
+  g_page_heap.free_gradual(slice * kPagesPerSlice, slab->touched_pages);
 }
 
 void Heap::release_empty() {
@@ -354,7 +371,7 @@ void Heap::release_empty() {
   while (empty_count != 0) {
     empty_count = empty_count - 1;
     const std::uint32_t slice = empty_slabs[empty_count];
-    g_page_heap.free(slice * kPagesPerSlice, g_region.slabs[slice].touched_pages);
+    g_page_heap.free_gradual(slice * kPagesPerSlice, g_region.slabs[slice].touched_pages);
   }
 }
 

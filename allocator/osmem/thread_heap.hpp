@@ -114,10 +114,11 @@ struct Heap {
   bool take_remote(Slab* slab);
   bool borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
+  void use_pages(Slab* slab, std::uint32_t pages_before);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
   void count_slab(Bin& bin);
-  void start_slab(Bin& bin, std::uint32_t slice, std::uint32_t touched_pages);
+  void start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages);
   void release_slab(Bin& bin, Slab* slab);
   void exhausted(Bin& bin, Slab* slab);
   void link(Bin& bin, Slab* slab, SlabList list);

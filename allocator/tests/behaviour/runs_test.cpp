@@ -1,7 +1,8 @@
 // Proves for blocks of 32 KiB to the mapping threshold: a freed one serves the next request of its length; a request of
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
 // share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
-// ends; a thread that takes runs down keeps none.
+// ends; a thread that takes runs down keeps none;
+// holes that do not suit are given back before the peak would rise.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
 
@@ -181,6 +182,27 @@ TEST_F(RunsDeathTest, ReallocatedInTheirMiddleAbort) {
   char* volatile inside = block + 4 * kKiB;
   EXPECT_DEATH(static_cast<void>(os_realloc(inside, 200 * kKiB)), "no block");
   os_free(block);
+}
+
+// Holes of 40 KiB are of no use for blocks of 96 KiB: they go back before others are touched.
+TEST_F(Runs, LeaveNoMoreResidentThanThePeak) {
+  constexpr int kBlocks = 256;
+  std::vector<char*> blocks;
+  for (int i = 0; i < kBlocks; ++i) {
+    blocks.push_back(static_cast<char*>(std::memset(allocate(40 * kKiB), 1, 40 * kKiB)));
+  }
+  const auto resident = [] {
+    struct os_stats stats = {};
+    EXPECT_TRUE(os_stats(&stats));
+    return stats.active_bytes + stats.dirty_bytes;
+  };
+  const std::size_t peak = resident();
+  for (int i = 0; i < kBlocks; i += 2) os_free(blocks[i]);
+  for (int i = 0; i < kBlocks; i += 2) {
+    blocks[i] = i % 5 == 0 ? static_cast<char*>(std::memset(allocate(96 * kKiB), 1, 96 * kKiB)) : nullptr;
+    ASSERT_LE(resident(), peak + peak / 32 + 256 * kKiB) << "after " << i << " blocks";
+  }
+  for (char* block : blocks) os_free(block);
 }
 
 }  // namespace

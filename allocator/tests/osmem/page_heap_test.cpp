@@ -1,7 +1,8 @@
 // Proves that the page heap does what a naive list of intervals does: 10^7 random calls, each
 // result compared. Checked: no overlap, alignment, what reads as zero, in-place resizing exactly
 // when the neighbour is free, best fit inside the chosen chunk, no growth while a run surely fits,
-// counts, and the whole map now and then. Does not prove thread safety, nor anything about the
+// counts, and the whole map now and then. Besides: dirty pages do not raise the peak, and may stay
+// below it. Does not prove thread safety, nor anything about the
 // system's pages: the source of pages is a model here.
 #include "allocator/osmem/page_heap.hpp"
 
@@ -372,6 +373,106 @@ TEST(PageHeapAfterFork, ServesEveryRequestFromFreshChunks) {
     }
     heap.check_invariants();
   }
+}
+
+// Dirty pages that do not suit a request may stay while the heap is below its peak, and go back before fresh pages would raise
+// it (footprint.hpp).
+class PageHeapFootprint : public testing::Test {
+ protected:
+  static constexpr uint32_t kRunPages = 10;
+  static constexpr uint32_t kRuns = 200;
+  static constexpr uint32_t kSlackPages = 2 * 16 + kRunPages * kRuns / 64;
+
+  // Holes of kRunPages between runs of as many.
+  void make_holes() {
+    for (uint32_t i = 0; i < kRuns; i++) {
+      first_pages_.push_back(heap_.allocate(kRunPages, 1).first_page);
+    }
+    for (uint32_t i = 0; i < kRuns; i += 2) {
+      ASSERT_TRUE(heap_.free(first_pages_[i]));
+    }
+    ASSERT_EQ(heap_.stats().dirty_pages, kRunPages * kRuns / 2);
+  }
+
+  void SetUp() override {
+    source_model = &source_;
+    heap_.attach(chunks_.get(), &kSource);
+  }
+
+  std::unique_ptr<Chunk[]> chunks_ = std::make_unique<Chunk[]>(kChunks);
+  SourceModel source_{1, SourceModel::Temper::kAlwaysGives};
+  PageHeap heap_;
+  std::vector<uint32_t> first_pages_;
+};
+
+TEST_F(PageHeapFootprint, DirtyPagesDoNotRaiseThePeak) {
+  make_holes();
+  for (uint32_t taken = 0; taken < kRunPages * kRuns / 2; taken += 4 * kRunPages) {
+    ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
+    const osmem::PageHeapStats stats = heap_.stats();
+    ASSERT_LE(stats.used_pages + stats.dirty_pages, kRunPages * kRuns + kSlackPages);
+  }
+  EXPECT_GT(source_.purged_pages(), 0u);
+  heap_.check_invariants();
+}
+
+TEST_F(PageHeapFootprint, BelowThePeakNothingGoesBack) {
+  make_holes();
+  for (uint32_t i = 0; i < kRuns; i += 2) {
+    first_pages_[i] = heap_.allocate(kRunPages, 1).first_page;
+  }
+  EXPECT_EQ(source_.purged_pages(), 0u);
+  EXPECT_EQ(heap_.stats().dirty_pages, 0u);
+}
+
+TEST_F(PageHeapFootprint, AForgottenPeakCountsNoMore) {
+  make_holes();
+  heap_.forget_peak();
+  ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
+  EXPECT_LE(heap_.stats().dirty_pages, kSlackPages);
+}
+
+TEST_F(PageHeapFootprint, PagesOfASlabCountOnceTheyAreNeeded) {
+  constexpr uint32_t kSlabPages = 4;
+  const uint32_t old = heap_.allocate(kSlabPages, kSlabPages).first_page;
+  ASSERT_TRUE(heap_.free(old));
+  heap_.forget_peak();
+  const PageHeap::Run slab = heap_.allocate(kSlabPages, kSlabPages, osmem::Needing::kGradually);
+  ASSERT_EQ(slab.first_page, old);
+  EXPECT_EQ(slab.touched_pages, 0xf) << "the pages of the run before are dirty";
+  EXPECT_TRUE(heap_.would_raise_peak(1));
+  EXPECT_FALSE(heap_.need(1, 1));
+  EXPECT_FALSE(heap_.would_raise_peak(0));
+  heap_.unneed(1);
+  EXPECT_FALSE(heap_.would_raise_peak(1));
+  ASSERT_TRUE(heap_.free_gradual(slab.first_page, 0x5));
+  EXPECT_EQ(heap_.stats().dirty_pages, 2u) << "pages 0 and 2";
+  heap_.check_invariants();
+}
+
+TEST(PageHeapWithoutPurge, DoesNotTryForEachPage) {
+  static int tries;
+  static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
+                                       [](uint32_t, uint32_t) { return ++tries, false; }};
+  tries = 0;
+  const auto chunks = std::make_unique<Chunk[]>(kChunks);
+  SourceModel source(1, SourceModel::Temper::kAlwaysGives);
+  source_model = &source;
+  PageHeap heap;
+  heap.attach(chunks.get(), &kRefuses);
+  std::vector<uint32_t> runs;
+  for (int i = 0; i < 200; i++) {
+    runs.push_back(heap.allocate(10, 1).first_page);
+  }
+  for (int i = 0; i < 200; i += 2) {
+    heap.free(runs[i]);
+  }
+  for (int i = 0; i < 500; i++) {
+    ASSERT_TRUE(heap.allocate(11, 1).found);
+  }
+  EXPECT_GT(tries, 0);
+  EXPECT_LT(tries, 20 * 200) << "each try asks for the 100 holes twice";
+  heap.check_invariants();
 }
 
 // Four seeds of 2.5 million calls.
