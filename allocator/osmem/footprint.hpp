@@ -66,7 +66,7 @@ class Footprint {
   }
 
  private:
-    static constexpr std::ptrdiff_t kLeastSlackPages = 16;
+    static constexpr std::ptrdiff_t kLeastSlackPages = 32;
   static constexpr std::ptrdiff_t kSlackShare = 64;  // of the peak
 
   using Count = std::atomic<std::ptrdiff_t>;
