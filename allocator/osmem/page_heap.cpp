@@ -98,17 +98,27 @@ PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align
   const std::uint32_t sure_pages = pages + align_pages - 1;
   const std::uint32_t sure_bin =
       sure_pages > kPagesPerChunk ? kBins : bin_of(sure_pages) + (sure_pages > 16 ? 1 : 0);
+  // A chunk without dirty pages waits for one with some: others would go back for the pages that are touched in it.
+  Fit first_fit;
+  std::uint32_t first_chunk = 0;
+  int looks = kMaxTries;
   std::uint64_t bins = nonempty_bins_ & (~std::uint64_t{0} << bin_of(pages));
   while (bins != 0) {
     const auto bin = static_cast<std::uint32_t>(std::countr_zero(bins));
     bins &= bins - 1;
     int tries = bin >= sure_bin ? INT32_MAX : kMaxTries;
     for (std::uint32_t c = bins_[bin] - 1; c != kNoChunk && tries > 0; c = chunks_[c].next, --tries) {
-      if (chunks_[c].longest_run < pages) continue;
+      const bool clean = chunks_[c].dirty_pages < pages && dirty_pages_ >= pages;
+      if (first_fit.found && --looks == 0) return take(first_chunk, first_fit, pages);
+      if (chunks_[c].longest_run < pages || (clean && first_fit.found)) continue;
       const Fit fit = best_fit(chunks_[c], pages, align_pages);
-      if (fit.found) return take(c, fit, pages);
+      if (!fit.found) continue;
+      if (!clean) return take(c, fit, pages);
+      first_fit = fit;
+      first_chunk = c;
     }
   }
+  if (first_fit.found) return take(first_chunk, first_fit, pages);
   return {};
 }
 

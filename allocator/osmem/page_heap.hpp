@@ -11,7 +11,8 @@
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
 //
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin and
-// takes the best fit inside a chunk: O(chunks of that bin, at most kMaxTries) times O(free runs of a chunk).
+// takes the best fit inside a chunk, of those with dirty pages first: O(chunks of that bin, at most kMaxTries) times O(free
+// runs of a chunk).
 //
 // What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
 //

@@ -450,6 +450,28 @@ TEST_F(PageHeapFootprint, PagesOfASlabCountOnceTheyAreNeeded) {
   heap_.check_invariants();
 }
 
+// The clean hole would fit exactly, but its pages would have to be touched.
+TEST_F(PageHeapFootprint, AChunkWithDirtyPagesComesFirst) {
+  const uint32_t low = heap_.allocate(2 * kRunPages, 1).first_page;
+  uint32_t last = low;
+  const auto fill_until = [&](uint32_t page) {
+    while (last < page) {
+      last = heap_.allocate(2 * kRunPages, 1).first_page;
+    }
+  };
+  fill_until(kPagesPerChunk);
+  const uint32_t high = heap_.allocate(kRunPages, 1).first_page;
+  ASSERT_EQ(high / kPagesPerChunk, 1u);
+  fill_until(2 * kPagesPerChunk);
+  ASSERT_TRUE(heap_.free(low));
+  ASSERT_TRUE(heap_.free(high));
+  ASSERT_EQ(heap_.purge(2 * kRunPages, 1), kRunPages) << "highest addresses first";
+  const PageHeap::Run run = heap_.allocate(kRunPages, 1);
+  EXPECT_EQ(run.first_page, low);
+  EXPECT_FALSE(run.zeroed);
+  heap_.check_invariants();
+}
+
 TEST(PageHeapWithoutPurge, DoesNotTryForEachPage) {
   static int tries;
   static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
