@@ -66,8 +66,8 @@ class Footprint {
   }
 
  private:
-    static constexpr std::ptrdiff_t kLeastSlackPages = 32;
-  static constexpr std::ptrdiff_t kSlackShare = 64;  // of the peak
+    static constexpr std::ptrdiff_t kLeastSlackPages = 64;
+  static constexpr std::ptrdiff_t kSlackShare = 8;  // of the peak
 
   using Count = std::atomic<std::ptrdiff_t>;
   // Relaxed in all three: nothing hangs on the order, see above.

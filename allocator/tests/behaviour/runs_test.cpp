@@ -200,7 +200,7 @@ TEST_F(Runs, LeaveNoMoreResidentThanThePeak) {
   for (int i = 0; i < kBlocks; i += 2) os_free(blocks[i]);
   for (int i = 0; i < kBlocks; i += 2) {
     blocks[i] = i % 5 == 0 ? static_cast<char*>(std::memset(allocate(96 * kKiB), 1, 96 * kKiB)) : nullptr;
-    ASSERT_LE(resident(), peak + peak / 32 + 256 * kKiB) << "after " << i << " blocks";
+    ASSERT_LE(resident(), peak + peak / 8 + 256 * kKiB) << "after " << i << " blocks";
   }
   for (char* block : blocks) os_free(block);
 }

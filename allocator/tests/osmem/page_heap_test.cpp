@@ -381,7 +381,7 @@ class PageHeapFootprint : public testing::Test {
  protected:
   static constexpr uint32_t kRunPages = 10;
   static constexpr uint32_t kRuns = 200;
-  static constexpr uint32_t kSlackPages = 32 + kRunPages * kRuns / 64;
+  static constexpr uint32_t kSlackPages = kRunPages * kRuns / 8;
 
   // Holes of kRunPages between runs of as many.
   void make_holes() {
