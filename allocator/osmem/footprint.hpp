@@ -66,16 +66,16 @@ class Footprint {
   }
 
  private:
-    static constexpr std::ptrdiff_t kLeastSlackPages = 64;
+  static constexpr std::ptrdiff_t kLeastSlackPages = 64;
   static constexpr std::ptrdiff_t kSlackShare = 8;  // of the peak
 
   using Count = std::atomic<std::ptrdiff_t>;
-  // Relaxed in all three: nothing hangs on the order, see above.
+  // Relaxed: nothing hangs on the order, see the top.
   static std::ptrdiff_t get(const Count& count) { return count.load(std::memory_order_relaxed); }
   static std::ptrdiff_t add(Count& count, std::ptrdiff_t pages) {
-    return count.fetch_add(pages, std::memory_order_relaxed) + pages;
+    return count.fetch_add(pages, std::memory_order_relaxed) + pages;  // relaxed: as above
   }
-  void set_peak(std::ptrdiff_t pages) { peak_.store(pages, std::memory_order_relaxed); }
+  void set_peak(std::ptrdiff_t pages) { peak_.store(pages, std::memory_order_relaxed); }  // relaxed: as above
 
   Count needed_{0};
   Count idle_{0};

@@ -1,8 +1,7 @@
 // Proves for blocks of 32 KiB to the mapping threshold: a freed one serves the next request of its length; a request of
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
 // share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
-// ends; a thread that takes runs down keeps none;
-// holes that do not suit are given back before the peak would rise.
+// ends; a thread that takes runs down keeps none; holes that do not suit are given back before the peak would rise.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
 

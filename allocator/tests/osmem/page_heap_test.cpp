@@ -1,9 +1,8 @@
 // Proves that the page heap does what a naive list of intervals does: 10^7 random calls, each
 // result compared. Checked: no overlap, alignment, what reads as zero, in-place resizing exactly
 // when the neighbour is free, best fit inside the chosen chunk, no growth while a run surely fits,
-// counts, and the whole map now and then. Besides: dirty pages do not raise the peak, and may stay
-// below it. Does not prove thread safety, nor anything about the
-// system's pages: the source of pages is a model here.
+// counts, and the whole map now and then. Does not prove thread safety, nor anything about the
+// system's pages: the source of pages is a model here. Peaks: footprint_test.cpp.
 #include "allocator/osmem/page_heap.hpp"
 
 #include <gtest/gtest.h>
@@ -15,85 +14,25 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/osmem/page_source_model.hpp"
+
 namespace {
 
 using osmem::Chunk;
 using osmem::kPagesPerChunk;
 using osmem::PageHeap;
 using osmem::PageRange;
-using osmem::PageSource;
+using page_source::kChunks;
+using page_source::kPages;
+using page_source::kSource;
+using page_source::source_model;
+using page_source::SourceModel;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kShareOfFull = 20;
 #else
 constexpr int kShareOfFull = 1;
 #endif
-
-constexpr uint32_t kChunks = 40;
-constexpr uint32_t kPages = kChunks * kPagesPerChunk;
-constexpr uint32_t kSlicePages = 16;
-
-// The pages that the heap was given, and what they would read as.
-class SourceModel {
- public:
-  enum class Temper { kRefusesAtTimes, kAlwaysGives };
-  explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
-      : temper_(temper), random_(seed), dirty_(kPages) {}
-
-  uint32_t random_below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
-
-  PageRange grow(uint32_t min_pages) {
-    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
-      return {};  // the system said no
-    }
-    grown_++;
-    if (random_below(8) == 0) {
-      end_ +=
-          kSlicePages * (random_below(40));  // somebody else took what lay between, as sbrk allows
-    }
-    const uint32_t pages =
-        (min_pages + random_below(300) + kSlicePages - 1) / kSlicePages * kSlicePages;
-    if (end_ + pages > kPages) {
-      return {};
-    }
-    const PageRange range{end_, pages};
-    end_ += pages;
-    given_.push_back(range);
-    return range;
-  }
-
-  bool purge(uint32_t first, uint32_t pages) {
-    if (random_below(16) == 0) {
-      return false;
-    }
-    std::fill_n(dirty_.begin() + first, pages, false);
-    purged_pages_ += pages;
-    return true;
-  }
-
-  void write(uint32_t first, uint32_t pages) { std::fill_n(dirty_.begin() + first, pages, true); }
-  bool reads_as_zero(uint32_t first, uint32_t pages) const {
-    return std::none_of(dirty_.begin() + first, dirty_.begin() + first + pages,
-                        [](bool dirty) { return dirty; });
-  }
-  int grown() const { return grown_; }
-  uint64_t purged_pages() const { return purged_pages_; }
-  const std::vector<PageRange>& given() const { return given_; }
-
- private:
-  const Temper temper_;
-  std::mt19937 random_;
-  std::vector<bool> dirty_;
-  std::vector<PageRange> given_;
-  uint32_t end_ = 0;
-  int grown_ = 0;
-  uint64_t purged_pages_ = 0;
-};
-
-SourceModel* source_model = nullptr;
-const PageSource kSource{
-    [](uint32_t min_pages) { return source_model->grow(min_pages); },
-    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); }};
 
 // Free and used pages as intervals; free ones never cross a chunk. Deliberately simple.
 class IntervalModel {
@@ -373,128 +312,6 @@ TEST(PageHeapAfterFork, ServesEveryRequestFromFreshChunks) {
     }
     heap.check_invariants();
   }
-}
-
-// Dirty pages that do not suit a request may stay while the heap is below its peak, and go back before fresh pages would raise
-// it (footprint.hpp).
-class PageHeapFootprint : public testing::Test {
- protected:
-  static constexpr uint32_t kRunPages = 10;
-  static constexpr uint32_t kRuns = 200;
-  static constexpr uint32_t kSlackPages = kRunPages * kRuns / 8;
-
-  // Holes of kRunPages between runs of as many.
-  void make_holes() {
-    for (uint32_t i = 0; i < kRuns; i++) {
-      first_pages_.push_back(heap_.allocate(kRunPages, 1).first_page);
-    }
-    for (uint32_t i = 0; i < kRuns; i += 2) {
-      ASSERT_TRUE(heap_.free(first_pages_[i]));
-    }
-    ASSERT_EQ(heap_.stats().dirty_pages, kRunPages * kRuns / 2);
-  }
-
-  void SetUp() override {
-    source_model = &source_;
-    heap_.attach(chunks_.get(), &kSource);
-  }
-
-  std::unique_ptr<Chunk[]> chunks_ = std::make_unique<Chunk[]>(kChunks);
-  SourceModel source_{1, SourceModel::Temper::kAlwaysGives};
-  PageHeap heap_;
-  std::vector<uint32_t> first_pages_;
-};
-
-TEST_F(PageHeapFootprint, DirtyPagesDoNotRaiseThePeak) {
-  make_holes();
-  for (uint32_t taken = 0; taken < kRunPages * kRuns / 2; taken += 4 * kRunPages) {
-    ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
-    const osmem::PageHeapStats stats = heap_.stats();
-    ASSERT_LE(stats.used_pages + stats.dirty_pages, kRunPages * kRuns + kSlackPages);
-  }
-  EXPECT_GT(source_.purged_pages(), 0u);
-  heap_.check_invariants();
-}
-
-TEST_F(PageHeapFootprint, BelowThePeakNothingGoesBack) {
-  make_holes();
-  for (uint32_t i = 0; i < kRuns; i += 2) {
-    first_pages_[i] = heap_.allocate(kRunPages, 1).first_page;
-  }
-  EXPECT_EQ(source_.purged_pages(), 0u);
-  EXPECT_EQ(heap_.stats().dirty_pages, 0u);
-}
-
-TEST_F(PageHeapFootprint, AForgottenPeakCountsNoMore) {
-  make_holes();
-  heap_.forget_peak();
-  ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
-  EXPECT_LE(heap_.stats().dirty_pages, kSlackPages);
-}
-
-TEST_F(PageHeapFootprint, PagesOfASlabCountOnceTheyAreNeeded) {
-  constexpr uint32_t kSlabPages = 4;
-  const uint32_t old = heap_.allocate(kSlabPages, kSlabPages).first_page;
-  ASSERT_TRUE(heap_.free(old));
-  heap_.forget_peak();
-  const PageHeap::Run slab = heap_.allocate(kSlabPages, kSlabPages, osmem::Needing::kGradually);
-  ASSERT_EQ(slab.first_page, old);
-  EXPECT_EQ(slab.touched_pages, 0xf) << "the pages of the run before are dirty";
-  EXPECT_TRUE(heap_.would_raise_peak(1));
-  EXPECT_FALSE(heap_.need(1, 1));
-  EXPECT_FALSE(heap_.would_raise_peak(0));
-  heap_.unneed(1);
-  EXPECT_FALSE(heap_.would_raise_peak(1));
-  ASSERT_TRUE(heap_.free_gradual(slab.first_page, 0x5));
-  EXPECT_EQ(heap_.stats().dirty_pages, 2u) << "pages 0 and 2";
-  heap_.check_invariants();
-}
-
-// The clean hole would fit exactly, but its pages would have to be touched.
-TEST_F(PageHeapFootprint, AChunkWithDirtyPagesComesFirst) {
-  const uint32_t low = heap_.allocate(2 * kRunPages, 1).first_page;
-  uint32_t last = low;
-  const auto fill_until = [&](uint32_t page) {
-    while (last < page) {
-      last = heap_.allocate(2 * kRunPages, 1).first_page;
-    }
-  };
-  fill_until(kPagesPerChunk);
-  const uint32_t high = heap_.allocate(kRunPages, 1).first_page;
-  ASSERT_EQ(high / kPagesPerChunk, 1u);
-  fill_until(2 * kPagesPerChunk);
-  ASSERT_TRUE(heap_.free(low));
-  ASSERT_TRUE(heap_.free(high));
-  ASSERT_EQ(heap_.purge(2 * kRunPages, 1), kRunPages) << "highest addresses first";
-  const PageHeap::Run run = heap_.allocate(kRunPages, 1);
-  EXPECT_EQ(run.first_page, low);
-  EXPECT_FALSE(run.zeroed);
-  heap_.check_invariants();
-}
-
-TEST(PageHeapWithoutPurge, DoesNotTryForEachPage) {
-  static int tries;
-  static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
-                                       [](uint32_t, uint32_t) { return ++tries, false; }};
-  tries = 0;
-  const auto chunks = std::make_unique<Chunk[]>(kChunks);
-  SourceModel source(1, SourceModel::Temper::kAlwaysGives);
-  source_model = &source;
-  PageHeap heap;
-  heap.attach(chunks.get(), &kRefuses);
-  std::vector<uint32_t> runs;
-  for (int i = 0; i < 200; i++) {
-    runs.push_back(heap.allocate(10, 1).first_page);
-  }
-  for (int i = 0; i < 200; i += 2) {
-    heap.free(runs[i]);
-  }
-  for (int i = 0; i < 500; i++) {
-    ASSERT_TRUE(heap.allocate(11, 1).found);
-  }
-  EXPECT_GT(tries, 0);
-  EXPECT_LT(tries, 20 * 200) << "each try asks for the 100 holes twice";
-  heap.check_invariants();
 }
 
 // Four seeds of 2.5 million calls.

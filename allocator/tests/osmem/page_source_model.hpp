@@ -1,0 +1,81 @@
+// A source of pages for tests of the page heap: it gives, refuses and takes back as the system does, and knows what each page
+// would read as. Not thread-safe.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "allocator/osmem/page_heap.hpp"
+
+namespace page_source {
+
+inline constexpr uint32_t kChunks = 40;
+inline constexpr uint32_t kPages = kChunks * osmem::kPagesPerChunk;
+inline constexpr uint32_t kSlicePages = 16;
+
+// The pages that the heap was given, and what they would read as.
+class SourceModel {
+ public:
+  enum class Temper { kRefusesAtTimes, kAlwaysGives };
+  explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
+      : temper_(temper), random_(seed), dirty_(kPages) {}
+
+  uint32_t random_below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
+
+  osmem::PageRange grow(uint32_t min_pages) {
+    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
+      return {};  // the system said no
+    }
+    grown_++;
+    if (random_below(8) == 0) {
+      end_ +=
+          kSlicePages * (random_below(40));  // somebody else took what lay between, as sbrk allows
+    }
+    const uint32_t pages =
+        (min_pages + random_below(300) + kSlicePages - 1) / kSlicePages * kSlicePages;
+    if (end_ + pages > kPages) {
+      return {};
+    }
+    const osmem::PageRange range{end_, pages};
+    end_ += pages;
+    given_.push_back(range);
+    return range;
+  }
+
+  bool purge(uint32_t first, uint32_t pages) {
+    if (random_below(16) == 0) {
+      return false;
+    }
+    std::fill_n(dirty_.begin() + first, pages, false);
+    purged_pages_ += pages;
+    return true;
+  }
+
+  void write(uint32_t first, uint32_t pages) { std::fill_n(dirty_.begin() + first, pages, true); }
+  bool reads_as_zero(uint32_t first, uint32_t pages) const {
+    return std::none_of(dirty_.begin() + first, dirty_.begin() + first + pages,
+                        [](bool dirty) { return dirty; });
+  }
+  int grown() const { return grown_; }
+  uint64_t purged_pages() const { return purged_pages_; }
+  const std::vector<osmem::PageRange>& given() const { return given_; }
+
+ private:
+  const Temper temper_;
+  std::mt19937 random_;
+  std::vector<bool> dirty_;
+  std::vector<osmem::PageRange> given_;
+  uint32_t end_ = 0;
+  int grown_ = 0;
+  uint64_t purged_pages_ = 0;
+};
+
+// The model that the functions of kSource speak for.
+inline SourceModel* source_model = nullptr;
+inline const osmem::PageSource kSource{
+    [](uint32_t min_pages) { return source_model->grow(min_pages); },
+    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); }};
+
+}  // namespace page_source
