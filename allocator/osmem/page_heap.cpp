@@ -37,10 +37,13 @@ std::uint32_t PageHeap::longest_free_run(const Chunk& chunk) {
   return longest;
 }
 
-// The shortest free run that holds an aligned run of `pages`, lowest address first; cut from its aligned front.
-PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, std::uint32_t pages, std::uint32_t align_pages) {
+// The free run that holds the request with the fewest clean pages where it will touch them, of those the shortest, lowest
+// address first; cut from its aligned front.
+PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, const Request& request) {
+  const auto [pages, align_pages, likely_pages] = request;
   Fit fit;
-  std::uint32_t best_pages = UINT32_MAX;
+  const std::uint32_t least = least_clean(likely_pages, chunk.dirty_pages);
+  std::uint32_t best_pages = 0;
   std::uint32_t best_run = 0;
   std::uint32_t longest = 0;  // of the runs other than the best
   for (std::uint32_t page = chunk.used.next_clear(0); page < kPagesPerChunk;) {
@@ -48,15 +51,21 @@ PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, std::uint32_t pages, std::u
     const std::uint32_t length = end - page;
     const std::uint32_t aligned = (page + align_pages - 1) & ~(align_pages - 1);
     std::uint32_t passed_over = length;
-    if (aligned + pages <= end && length < best_pages) {
-      passed_over = best_pages == UINT32_MAX ? 0 : best_pages;
-      best_pages = length;
-      best_run = page;
-      fit.first = aligned;
-      fit.found = true;
+    if (aligned + pages <= end && (!fit.found || length < best_pages || fit.clean_pages > least)) {
+      const std::uint32_t dirty = chunk.dirty_pages == 0 ? 0 : chunk.dirty.count_range(aligned, likely_pages);
+      const std::uint32_t clean = likely_pages - dirty;
+      if (!fit.found || clean < fit.clean_pages || (clean == fit.clean_pages && length < best_pages)) {
+        passed_over = fit.found ? best_pages : 0;
+        best_pages = length;
+        best_run = page;
+        fit.first = aligned;
+        fit.found = true;
+        fit.clean_pages = clean;
+      }
     }
     if (passed_over > longest) longest = passed_over;
-    if (fit.found && best_pages == pages && longest >= chunk.longest_run) break;  // cannot get better
+    const bool best = fit.found && fit.clean_pages == least && best_pages == pages;
+    if (best && longest >= chunk.longest_run) break;
     page = chunk.used.next_clear(end);
   }
   if (!fit.found) return fit;
@@ -67,17 +76,25 @@ PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, std::uint32_t pages, std::u
   return fit;
 }
 
-PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages, Needing needing) {
+PageHeap::Run PageHeap::allocate_or_grow(const Request& request) {
+  Run run = allocate_locked(request);
+  if (!run.found && grow(request)) run = allocate_locked(request);
+  return run;
+}
+
+PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
   Guard guard(lock_);
-  Run run = allocate_locked(pages, align_pages);
-  if (!run.found && grow(pages, align_pages)) run = allocate_locked(pages, align_pages);
+  const Run run = allocate_or_grow({pages, align_pages, pages});
   if (!run.found) return run;
-  if (needing == Needing::kGradually) {
-    footprint_.add_idle(std::popcount(run.touched_pages));
-  } else {
-    footprint_.need(pages, 0);
-    make_room_locked();
-  }
+  footprint_.need(pages, 0);
+  make_room_locked();
+  return run;
+}
+
+PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
+  Guard guard(lock_);
+  const Run run = allocate_or_grow({pages, align_pages, likely_pages});
+  footprint_.add_idle(std::popcount(run.touched_pages));
   return run;
 }
 
@@ -93,14 +110,17 @@ void PageHeap::make_room_locked() {
   if (purge_locked(keep_pages, kPagesPerSlice) + purge_locked(keep_pages, 1) == 0) footprint_.accept(dirty_pages_);
 }
 
-PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align_pages) {
+PageHeap::Run PageHeap::allocate_locked(const Request& request) {
+  const std::uint32_t pages = request.pages;
   // From the bin of `sure_pages` on, any chunk will do whatever its alignment; below, a chunk may or may not.
-  const std::uint32_t sure_pages = pages + align_pages - 1;
+  const std::uint32_t sure_pages = pages + request.align_pages - 1;
   const std::uint32_t sure_bin =
       sure_pages > kPagesPerChunk ? kBins : bin_of(sure_pages) + (sure_pages > 16 ? 1 : 0);
-  // A chunk without dirty pages waits for one with some: others would go back for the pages that are touched in it.
-  Fit first_fit;
-  std::uint32_t first_chunk = 0;
+  // A place with more clean pages than a quarter, or than there must be, waits for a better one.
+  const std::uint32_t good_enough =
+      std::max(least_clean(request.likely_pages, dirty_pages_), request.likely_pages / 4);
+  Fit best;
+  std::uint32_t best_chunk = 0;
   int looks = kMaxTries;
   std::uint64_t bins = nonempty_bins_ & (~std::uint64_t{0} << bin_of(pages));
   while (bins != 0) {
@@ -108,17 +128,18 @@ PageHeap::Run PageHeap::allocate_locked(std::uint32_t pages, std::uint32_t align
     bins &= bins - 1;
     int tries = bin >= sure_bin ? INT32_MAX : kMaxTries;
     for (std::uint32_t c = bins_[bin] - 1; c != kNoChunk && tries > 0; c = chunks_[c].next, --tries) {
-      const bool clean = chunks_[c].dirty_pages < pages && dirty_pages_ >= pages;
-      if (first_fit.found && --looks == 0) return take(first_chunk, first_fit, pages);
-      if (chunks_[c].longest_run < pages || (clean && first_fit.found)) continue;
-      const Fit fit = best_fit(chunks_[c], pages, align_pages);
-      if (!fit.found) continue;
-      if (!clean) return take(c, fit, pages);
-      first_fit = fit;
-      first_chunk = c;
+      if (best.found && --looks == 0) return take(best_chunk, best, pages);
+      const Chunk& chunk = chunks_[c];
+      if (chunk.longest_run < pages) continue;
+      if (best.found && least_clean(request.likely_pages, chunk.dirty_pages) >= best.clean_pages) continue;
+      const Fit fit = best_fit(chunk, request);
+      if (!fit.found || (best.found && fit.clean_pages >= best.clean_pages)) continue;
+      if (fit.clean_pages <= good_enough) return take(c, fit, pages);
+      best = fit;
+      best_chunk = c;
     }
   }
-  if (first_fit.found) return take(first_chunk, first_fit, pages);
+  if (best.found) return take(best_chunk, best, pages);
   return {};
 }
 
@@ -142,7 +163,8 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched)};
 }
 
-bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
+bool PageHeap::grow(const Request& request) {
+  const auto [pages, align_pages, likely_pages] = request;
   // Runs do not cross chunks, so the source may have to give several times: the rest of this chunk, then enough to reach an
   // aligned place in a fresh one, then enough to get past a chunk that was given up in a fork.
   const std::uint32_t asked_pages[] = {pages, pages + align_pages, pages + align_pages + kPagesPerChunk};
@@ -155,10 +177,7 @@ bool PageHeap::grow(std::uint32_t pages, std::uint32_t align_pages) {
       const std::uint32_t taken = left < kPagesPerChunk - offset ? left : kPagesPerChunk - offset;
       const std::uint32_t index = page / kPagesPerChunk;
       if (index >= first_chunk_) add_free(index, offset, taken);
-      if (index >= first_chunk_ && chunks_[index].longest_run >= pages &&
-          best_fit(chunks_[index], pages, align_pages).found) {
-        fits = true;
-      }
+      if (index >= first_chunk_ && chunks_[index].longest_run >= pages && best_fit(chunks_[index], request).found) fits = true;
       page += taken;
       left -= taken;
     }
@@ -325,8 +344,8 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
                                   std::uint32_t min_range_pages) {
   Chunk& chunk = chunks_[chunk_index];
   std::size_t purged = 0;
-  for (std::uint32_t page = chunk.dirty.next_set(0); page < kPagesPerChunk && purged < excess;) {
-    const std::uint32_t end = chunk.dirty.next_clear(page);
+  for (std::uint32_t end = chunk.dirty.end_of_set_before(kPagesPerChunk); end != 0 && purged < excess;) {
+    const std::uint32_t page = chunk.dirty.end_of_clear_before(end);
     const std::uint32_t pages = end - page;
     if (pages >= min_range_pages) {
       // Absent: nobody takes, frees or extends into these pages while the lock is open.
@@ -349,7 +368,7 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
       chunk.absent.clear_range(page, pages);
       if (clean) purged += pages;
     }
-    page = chunk.dirty.next_set(end);
+    end = chunk.dirty.end_of_set_before(page);
   }
   return purged;
 }

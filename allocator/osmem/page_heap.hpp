@@ -10,9 +10,9 @@
 //   dirty   1 0 0 0 0 0 0 1 1 0 0 0 0 0
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
 //
-// Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin and
-// takes the best fit inside a chunk, of those with dirty pages first: O(chunks of that bin, at most kMaxTries) times O(free
-// runs of a chunk).
+// Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin first, and
+// takes the place with the fewest clean pages where it will touch them, of those the shortest free run: others would have to go
+// back for them. O(chunks, at most 2 * kMaxTries unless their bin is sure to do) times O(free runs of a chunk).
 //
 // What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
 //
@@ -69,12 +69,6 @@ struct PageHeapStats {
   std::size_t peak_used_pages = 0;
 };
 
-// How the user of a run comes to need its pages.
-enum class Needing {
-  kAtOnce,     // all of them from the start
-  kGradually,  // as need() and unneed() are told: a slab
-};
-
 class PageHeap {
  public:
   struct Run {
@@ -90,18 +84,21 @@ class PageHeap {
   void attach(Chunk* chunks, const PageSource* source);
 
   // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
-  Run allocate(std::uint32_t pages, std::uint32_t align_pages, Needing needing = Needing::kAtOnce);
+  Run allocate(std::uint32_t pages, std::uint32_t align_pages);
+
+  // The same for a slab: its pages are needed as need() and unneed() are told. The first `likely_pages` of them will be for sure.
+  Run allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages);
 
   // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
   bool free(std::uint32_t first_page) { return free_touched(first_page, kAllTouched); }
 
-  // The same for a run whose pages were needed gradually, and are not needed now: only those with their bit in `touched_pages` may hold
-  // something.
+  // The same for a run of allocate_gradual() whose pages are not needed now: only those with their bit in `touched_pages` may
+  // hold something.
   bool free_gradual(std::uint32_t first_page, std::uint16_t touched_pages) {
     return free_touched(first_page, touched_pages);
   }
 
-  // `pages` of runs that are needed gradually are needed from now on; `were_touched` of them may hold something. Without the
+  // `pages` of runs of allocate_gradual() are needed from now on; `were_touched` of them may hold something. Without the
   // lock. True: dirty pages have to go back for it, see make_room().
   bool need(std::uint32_t pages, std::uint32_t were_touched) {
     footprint_.need(pages, were_touched);
@@ -110,6 +107,13 @@ class PageHeap {
 
   // The opposite: the pages stay touched. Without the lock.
   void unneed(std::uint32_t pages) { footprint_.unneed(pages, pages); }
+
+  // Gives touched pages of such a run back that are not needed. False: nothing happened. Without the lock; the caller owns the run.
+  bool purge_idle(std::uint32_t first_page, std::uint32_t pages) {
+    if (!source_->purge(first_page, pages)) return false;
+    footprint_.add_idle(-static_cast<std::ptrdiff_t>(pages));
+    return true;
+  }
 
   // Whether so many more needed pages are the most that were needed so far. Without the lock.
   [[nodiscard]] bool would_raise_peak(std::uint32_t pages) const { return footprint_.would_raise_peak(pages); }
@@ -160,20 +164,32 @@ class PageHeap {
   static constexpr std::uint8_t kNoBin = UINT8_MAX;
   static constexpr int kMaxTries = 8;
 
+  struct Request {
+    std::uint32_t pages = 0;
+    std::uint32_t align_pages = 0;
+    std::uint32_t likely_pages = 0;  // that will be touched, from the front
+  };
+
   struct Fit {
     std::uint32_t first = 0;
     bool found = false;
+    std::uint32_t clean_pages = 0;    // of the likely ones
     std::uint32_t longest_after = 0;  // the chunk's longest free run once the fit is taken
   };
 
   static std::uint32_t bin_of(std::uint32_t pages);
-  static Fit best_fit(const Chunk& chunk, std::uint32_t pages, std::uint32_t align_pages);
+  // How many of `pages` are clean at the least where `dirty_pages` are dirty.
+  static constexpr std::uint32_t least_clean(std::size_t pages, std::size_t dirty_pages) {
+    return static_cast<std::uint32_t>(pages > dirty_pages ? pages - dirty_pages : 0);
+  }
+  static Fit best_fit(const Chunk& chunk, const Request& request);
   static constexpr std::uint64_t kAllTouched = UINT64_MAX;
 
-  Run allocate_locked(std::uint32_t pages, std::uint32_t align_pages);
+  Run allocate_or_grow(const Request& request);
+  Run allocate_locked(const Request& request);
   bool free_touched(std::uint32_t first_page, std::uint64_t touched_pages);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
-  bool grow(std::uint32_t pages, std::uint32_t align_pages);
+  bool grow(const Request& request);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);

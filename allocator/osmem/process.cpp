@@ -149,6 +149,7 @@ void give_back_everything() {
   if (t_cache.heap != nullptr) {
     t_cache.heap->collect_remote();
     t_cache.heap->release_empty();
+    t_cache.heap->purge_idle();
   }
   collect_all_pooled();
 }

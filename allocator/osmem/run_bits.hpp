@@ -48,17 +48,10 @@ class RunBits {
   [[nodiscard]] std::uint32_t next_set(std::uint32_t from) const { return next(from, 0); }
   [[nodiscard]] std::uint32_t next_clear(std::uint32_t from) const { return next(from, ~std::uint64_t{0}); }
 
-  // One past the last set bit below `before`; 0 if there is none.
-  [[nodiscard]] std::uint32_t end_of_set_before(std::uint32_t before) const {
-    while (before != 0) {
-      const std::uint32_t word = (before - 1) / 64;
-      const std::uint32_t kept = (before - 1) % 64 + 1;
-      const std::uint64_t mask = kept == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kept) - 1;
-      const std::uint64_t bits = words_[word] & mask;
-      if (bits != 0) return word * 64 + 64 - static_cast<std::uint32_t>(std::countl_zero(bits));
-      before = word * 64;
-    }
-    return 0;
+  // One past the last set (clear) bit below `before`; 0 if there is none.
+  [[nodiscard]] std::uint32_t end_of_set_before(std::uint32_t before) const { return end_before(before, 0); }
+  [[nodiscard]] std::uint32_t end_of_clear_before(std::uint32_t before) const {
+    return end_before(before, ~std::uint64_t{0});
   }
 
  private:
@@ -84,6 +77,18 @@ class RunBits {
       bits = words_[word] ^ flip;
     }
     return word * 64 + static_cast<std::uint32_t>(std::countr_zero(bits));
+  }
+
+  [[nodiscard]] std::uint32_t end_before(std::uint32_t before, std::uint64_t flip) const {
+    while (before != 0) {
+      const std::uint32_t word = (before - 1) / 64;
+      const std::uint32_t kept = (before - 1) % 64 + 1;
+      const std::uint64_t mask = kept == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kept) - 1;
+      const std::uint64_t bits = (words_[word] ^ flip) & mask;
+      if (bits != 0) return word * 64 + 64 - static_cast<std::uint32_t>(std::countl_zero(bits));
+      before = word * 64;
+    }
+    return 0;
   }
 
   std::array<std::uint64_t, kWords> words_{};

@@ -173,7 +173,25 @@ void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
   if (kept_runs.count != 0 && g_page_heap.would_raise_peak(pages)) kept_runs.release();
   if (!g_page_heap.need(pages, were_touched)) [[likely]] return;
   release_empty();
+  purge_idle();
   g_page_heap.make_room();
+}
+
+void Heap::purge_idle() {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    if (bins[c].carving == 0) continue;
+    Slab* slab = slab_numbered(bins[c].carving);
+    const std::uint32_t handed_out = (1U << slab->pages_of(slab->carved_count)) - 1;
+    for (std::uint32_t idle = slab->touched_pages & ~handed_out; idle != 0;) {
+      const auto page = static_cast<std::uint32_t>(std::countr_zero(idle));
+      const auto pages = static_cast<std::uint32_t>(std::countr_one(idle >> page));
+      const std::uint32_t range = ((1U << pages) - 1) << page;
+      if (g_page_heap.purge_idle(g_region.index_of(slab) * kPagesPerSlice + page, pages)) {
+        slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages & ~range);
+      }
+      idle &= ~range;
+    }
+  }
 }
 
 // Before fresh memory is touched: free blocks of the next larger classes, if those are not much larger. A class whose live
@@ -224,10 +242,12 @@ bool Heap::add_slab(Bin& bin) {
   const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
   before_fresh_pages(pages);
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
-  PageHeap::Run run = g_page_heap.allocate(pages, kPagesPerSlice, Needing::kGradually);
+  // Of a class's first slab perhaps no more than a page.
+  const std::uint32_t likely_pages = bin.used_slabs == 0 ? 1 : pages;
+  PageHeap::Run run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
   // The process's limits count what the cache of mappings holds.
   if (!run.found && large::trim(UINT64_MAX) != 0) {
-    run = g_page_heap.allocate(pages, kPagesPerSlice, Needing::kGradually);
+    run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
   }
   if (!run.found) return false;
   start_slab(bin, run.first_page / kPagesPerSlice, run.touched_pages);

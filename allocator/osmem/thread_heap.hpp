@@ -100,6 +100,9 @@ struct Heap {
   // Gives the cached empty slabs and runs back to the page heap.
   void release_empty();
 
+  // Gives back what is resident of pages that were not yet handed out, in slabs that started where others had ended.
+  void purge_idle();
+
   // The slab changes hands: from a pooled heap to this one. Pool's lock held.
   void adopt(Heap& from, Slab* slab);
 

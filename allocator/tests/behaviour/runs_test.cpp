@@ -1,10 +1,14 @@
 // Proves for blocks of 32 KiB to the mapping threshold: a freed one serves the next request of its length; a request of
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
 // share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
-// ends; a thread that takes runs down keeps none; holes that do not suit are given back before the peak would rise.
+// ends; a thread that takes runs down keeps none; holes that do not suit are given back before the peak would rise;
+// pages of a run in which a slab starts are given back by os_trim() unless they were handed out.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <thread>
@@ -202,6 +206,26 @@ TEST_F(Runs, LeaveNoMoreResidentThanThePeak) {
     ASSERT_LE(resident(), peak + peak / 8 + 256 * kKiB) << "after " << i << " blocks";
   }
   for (char* block : blocks) os_free(block);
+}
+
+// A slab that starts where a run had been keeps its pages until they are handed out, but not for ever.
+TEST_F(Runs, LeaveNothingBehindInSlabs) {
+  constexpr std::size_t kSlab = 64 * kKiB;
+  constexpr std::size_t kBlock = 32 * kKiB;
+  void* run = os_aligned_alloc(16 * kKiB, kSlab);
+  ASSERT_NE(run, nullptr);
+  std::memset(run, 1, kSlab);
+  os_free(run);
+  char* block = allocate(kBlock);
+  const auto resident_behind = [block] {
+    std::array<unsigned char, kBlock / 4096> pages{};
+    EXPECT_EQ(mincore(block + kBlock, kBlock, pages.data()), 0);
+    return std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; });
+  };
+  ASSERT_GT(resident_behind(), 0) << "the slab started elsewhere";
+  os_trim(0);
+  EXPECT_EQ(resident_behind(), 0);
+  os_free(block);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Proves that dirty pages go back before they would raise the peak of needed pages, stay below it, and are not asked for again
 // and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed; that
-// chunks with dirty pages serve first. Does not prove how much a program's peak shrinks (bench shows that).
+// places whose pages are dirty serve first, and those at high addresses go back first. Does not prove how much a program's peak shrinks (bench shows that).
 #include "allocator/osmem/footprint.hpp"
 
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ class Footprint : public testing::Test {
   }
 
   std::unique_ptr<Chunk[]> chunks_ = std::make_unique<Chunk[]>(kChunks);
-  SourceModel source_{1, SourceModel::Temper::kAlwaysGives};
+  SourceModel source_{1, SourceModel::Temper::kWilling};
   PageHeap heap_;
   std::vector<uint32_t> first_pages_;
 };
@@ -81,7 +81,7 @@ TEST_F(Footprint, PagesOfASlabCountOnceTheyAreNeeded) {
   const uint32_t old = heap_.allocate(kSlabPages, kSlabPages).first_page;
   ASSERT_TRUE(heap_.free(old));
   heap_.forget_peak();
-  const PageHeap::Run slab = heap_.allocate(kSlabPages, kSlabPages, osmem::Needing::kGradually);
+  const PageHeap::Run slab = heap_.allocate_gradual(kSlabPages, kSlabPages, 1);
   ASSERT_EQ(slab.first_page, old);
   EXPECT_EQ(slab.touched_pages, 0xf) << "the pages of the run before are dirty";
   EXPECT_TRUE(heap_.would_raise_peak(1));
@@ -116,13 +116,67 @@ TEST_F(Footprint, AChunkWithDirtyPagesComesFirst) {
   heap_.check_invariants();
 }
 
+// Used pages around holes of given lengths, all in one chunk.
+std::vector<uint32_t> make_holes_of(PageHeap& heap, const std::vector<uint32_t>& lengths) {
+  std::vector<uint32_t> holes;
+  for (const uint32_t pages : lengths) {
+    holes.push_back(heap.allocate(pages, 1).first_page);
+    heap.allocate(1, 1);
+  }
+  return holes;
+}
+
+TEST_F(Footprint, APlaceOfDirtyPagesIsBetterThanAShorterOne) {
+  const std::vector<uint32_t> holes = make_holes_of(heap_, {10, 12, 14});
+  ASSERT_TRUE(heap_.free(holes[0]));
+  ASSERT_EQ(heap_.purge(0, 1), 10u);
+  ASSERT_TRUE(heap_.free(holes[1]));
+  ASSERT_TRUE(heap_.free(holes[2]));
+  EXPECT_EQ(heap_.allocate(10, 1).first_page, holes[1]) << "10 clean, 12 and 14 dirty pages to choose from";
+  heap_.check_invariants();
+}
+
+TEST_F(Footprint, WhatIsLikelyToBeTouchedDecides) {
+  const std::vector<uint32_t> holes = make_holes_of(heap_, {16, 16, 16});
+  ASSERT_TRUE(heap_.free_gradual(holes[0], 0x0000));
+  ASSERT_TRUE(heap_.free_gradual(holes[1], 0x0001));
+  ASSERT_TRUE(heap_.free_gradual(holes[2], 0xffff));
+  EXPECT_EQ(heap_.allocate_gradual(16, 1, 1).first_page, holes[1]);
+  EXPECT_EQ(heap_.allocate_gradual(16, 1, 16).first_page, holes[2]);
+  EXPECT_EQ(heap_.allocate_gradual(16, 1, 16).first_page, holes[0]);
+  heap_.check_invariants();
+}
+
+TEST_F(Footprint, HighAddressesGoBackFirst) {
+  const std::vector<uint32_t> holes = make_holes_of(heap_, {8, 8, 8});
+  for (const uint32_t hole : holes) {
+    ASSERT_TRUE(heap_.free(hole));
+  }
+  ASSERT_EQ(heap_.purge(8, 1), 16u);
+  const PageHeap::Run left = heap_.allocate(8, 1);
+  EXPECT_EQ(left.first_page, holes[0]);
+  EXPECT_FALSE(left.zeroed);
+}
+
+TEST_F(Footprint, IdlePagesGivenBackMakeRoom) {
+  const std::vector<uint32_t> holes = make_holes_of(heap_, {16, 50});
+  ASSERT_TRUE(heap_.free(holes[0]));
+  ASSERT_TRUE(heap_.free(holes[1]));
+  ASSERT_EQ(heap_.allocate_gradual(16, 1, 16).first_page, holes[0]);
+  heap_.forget_peak();
+  EXPECT_TRUE(heap_.need(0, 0)) << "2 needed, 16 idle, 50 dirty";
+  ASSERT_TRUE(heap_.purge_idle(holes[0] + 1, 15));
+  EXPECT_FALSE(heap_.need(0, 0));
+  EXPECT_EQ(source_.purged_pages(), 15u);
+}
+
 TEST(FootprintWithoutPurge, DoesNotTryForEachPage) {
   static int tries;
   static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
                                        [](uint32_t, uint32_t) { return ++tries, false; }};
   tries = 0;
   const auto chunks = std::make_unique<Chunk[]>(kChunks);
-  SourceModel source(1, SourceModel::Temper::kAlwaysGives);
+  SourceModel source(1, SourceModel::Temper::kWilling);
   source_model = &source;
   PageHeap heap;
   heap.attach(chunks.get(), &kRefuses);

@@ -18,7 +18,7 @@ inline constexpr uint32_t kSlicePages = 16;
 // The pages that the heap was given, and what they would read as.
 class SourceModel {
  public:
-  enum class Temper { kRefusesAtTimes, kAlwaysGives };
+  enum class Temper { kRefusesAtTimes, kWilling };
   explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
       : temper_(temper), random_(seed), dirty_(kPages) {}
 
@@ -45,7 +45,7 @@ class SourceModel {
   }
 
   bool purge(uint32_t first, uint32_t pages) {
-    if (random_below(16) == 0) {
+    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
       return false;
     }
     std::fill_n(dirty_.begin() + first, pages, false);
@@ -54,10 +54,10 @@ class SourceModel {
   }
 
   void write(uint32_t first, uint32_t pages) { std::fill_n(dirty_.begin() + first, pages, true); }
-  bool reads_as_zero(uint32_t first, uint32_t pages) const {
-    return std::none_of(dirty_.begin() + first, dirty_.begin() + first + pages,
-                        [](bool dirty) { return dirty; });
+  uint32_t clean_pages(uint32_t first, uint32_t pages) const {
+    return static_cast<uint32_t>(std::count(dirty_.begin() + first, dirty_.begin() + first + pages, false));
   }
+  bool reads_as_zero(uint32_t first, uint32_t pages) const { return clean_pages(first, pages) == pages; }
   int grown() const { return grown_; }
   uint64_t purged_pages() const { return purged_pages_; }
   const std::vector<osmem::PageRange>& given() const { return given_; }
