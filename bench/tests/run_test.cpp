@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "bench/run/launcher.hpp"
@@ -146,6 +148,14 @@ TEST(WorkerRequest, SurvivesItsWayOverTheCommandLine) {
   EXPECT_EQ(worker::words_of(read), worker::words_of(request));
   EXPECT_EQ(read.seed, UINT64_MAX);
   EXPECT_EQ(read.drain_s, request.drain_s);
+}
+
+TEST(WorkerRequest, WithoutAResultIsRefused) {
+  std::string name = "bench-worker";
+  std::string word = "mode=identify";
+  std::array<char*, 2> argv = {name.data(), word.data()};
+  EXPECT_THROW(worker::parse_request(1, argv.data()), std::runtime_error);
+  EXPECT_THROW(worker::parse_request(2, argv.data()), std::runtime_error);
 }
 
 TEST(Progress, EstimatesFromWhatWasSeen) {

@@ -18,8 +18,8 @@ constexpr std::array<std::pair<std::string_view, Mode>, 7> kModes = {{{"identify
                                                                       {"memory", Mode::kMemory}}};
 
 [[noreturn]] void reject(std::string_view key, std::string_view value) {
-  throw std::runtime_error("bench-worker: cannot read '" + std::string(key) + "=" + std::string(value) +
-                           "'; it is started by bench, not by hand");
+  throw std::runtime_error("cannot read '" + std::string(key) + "=" + std::string(value) +
+                           "'; bench-worker is started by bench, not by hand");
 }
 
 template <typename T>
@@ -90,6 +90,9 @@ Request parse_request(int argc, char** argv) {
       reject(word, "");
     }
     set(request, word.substr(0, equals), word.substr(equals + 1));
+  }
+  if (request.result.empty()) {
+    throw std::runtime_error("no result=FILE; bench-worker is started by bench, not by hand");
   }
   return request;
 }

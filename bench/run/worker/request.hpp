@@ -34,7 +34,7 @@ struct Request {
   std::vector<double> drain_s;              // times after the end of the work at which memory is read
 };
 
-// Reads words up to "--" or the end. Throws std::runtime_error for a word it does not know.
+// Reads words up to "--" or the end. Throws std::runtime_error for a word it does not know, and if there is no result.
 Request parse_request(int argc, char** argv);
 
 // The words that parse_request() turns back into `request`.
