@@ -65,7 +65,12 @@ bool commit(void* address, std::size_t bytes) {
   return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
-bool purge(void* address, std::size_t bytes) { return madvise(address, bytes, MADV_DONTNEED) == 0; }
+bool purge(void* address, std::size_t bytes) {
+  const int saved_errno = errno;
+  const bool gone = madvise(address, bytes, MADV_DONTNEED) == 0;
+  errno = saved_errno;
+  return gone;
+}
 
 void* map(std::size_t bytes, std::size_t alignment) {
   return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);

@@ -21,7 +21,8 @@ bool reserve_at(void* address, std::size_t bytes);
 // Makes reserved pages usable; they read as zero.
 bool commit(void* address, std::size_t bytes);
 
-// Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
+// Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were. Keeps errno:
+// a call that did what it was asked for may have tried this on the way.
 bool purge(void* address, std::size_t bytes);
 
 // A zeroed mapping of its own, aligned to `alignment`.
