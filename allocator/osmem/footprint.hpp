@@ -3,7 +3,7 @@
 // A free page that is still resident (dirty) saves a page fault when it is wanted again, and costs memory when others are
 // touched beside it. So dirty pages may fill the room between what is needed now and the most that was needed so far, and
 // some more; what goes beyond has to go back before fresh pages are touched. Then dirty pages do not raise the peak, and a load
-// that has seen its peak gives nothing back for this reason.
+// that has seen its peak gives pages back only where its requests find no place among the dirty ones.
 //
 //   pages   | needed | idle: resident, in use for nobody yet | dirty |
 //           |<------------------- resident ------------------------->|  <=  peak of needed + slack

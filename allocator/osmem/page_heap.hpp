@@ -11,8 +11,8 @@
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
 //
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin first, and
-// takes the place with the fewest clean pages where it will touch them, of those the shortest free run: others would have to go
-// back for them. O(chunks, at most 2 * kMaxTries unless their bin is sure to do) times O(free runs of a chunk).
+// takes the place where it will touch the fewest clean pages, of those the shortest free run: dirty pages elsewhere would have
+// to go back for clean ones. O(kMaxTries chunks of each bin until one has room, and kMaxTries more) times O(free runs of a chunk).
 //
 // What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
 //
@@ -86,7 +86,7 @@ class PageHeap {
   // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
   Run allocate(std::uint32_t pages, std::uint32_t align_pages);
 
-  // The same for a slab: its pages are needed as need() and unneed() are told. The first `likely_pages` of them will be for sure.
+  // The same for a slab: its pages are needed as need() and unneed() are told, the first `likely_pages` (1..pages) of them for sure.
   Run allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages);
 
   // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
