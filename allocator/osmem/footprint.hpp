@@ -8,13 +8,15 @@
 //   pages   | needed | idle: resident, in use for nobody yet | dirty |
 //           |<------------------- resident ------------------------->|  <=  peak of needed + slack
 //
-// Counts are of pages, and estimates: of a slab, the pages whose blocks were handed out so far are needed; of a run, all.
+// Counts are of pages, and estimates: of a slab, the pages whose blocks were handed out so far are needed; of a run, as many as
+// runs of that length were found to touch.
 // Thread-safe, without locks: sums that may be read a moment late. All functions are O(1).
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace osmem {
 
@@ -44,18 +46,21 @@ class Footprint {
   // Whether that many more needed pages make a new peak.
   [[nodiscard]] bool would_raise_peak(std::ptrdiff_t pages) const { return get(needed_) + pages > get(peak_); }
 
-  // How many of `dirty_pages` have to go back; 0 while all is within bounds.
+  // How many resident pages have to go back, beside so many dirty ones; 0 while all is within bounds.
   [[nodiscard]] std::size_t excess(std::size_t dirty_pages) const {
     const std::ptrdiff_t resident = get(needed_) + get(idle_) + static_cast<std::ptrdiff_t>(dirty_pages);
     const std::ptrdiff_t peak = get(peak_);
     const std::ptrdiff_t slack = std::max(kLeastSlackPages, peak / kSlackShare);
     if (resident <= peak + slack) return 0;
     // Half of the slack besides, so that the next one comes some pages later.
-    return std::min(dirty_pages, static_cast<std::size_t>(resident - peak - slack / 2));
+    return static_cast<std::size_t>(resident - peak - slack / 2);
   }
 
   // Old peaks count less and less: half of what is above the present need is forgotten.
   void age() { set_peak(get(peak_) - (get(peak_) - get(needed_)) / 2); }
+
+  // So many pages counted as needed, and do not now, but were never touched.
+  void lower_peak(std::uint32_t pages) { set_peak(std::max(get(peak_) - static_cast<std::ptrdiff_t>(pages), get(needed_))); }
 
   // What is needed now is the peak from here on.
   void forget_peak() { set_peak(get(needed_)); }

@@ -72,6 +72,13 @@ bool purge(void* address, std::size_t bytes) {
   return gone;
 }
 
+bool find_resident(void* address, std::size_t bytes, unsigned char* resident) {
+  const int saved_errno = errno;
+  const bool known = mincore(address, bytes, resident) == 0;
+  errno = saved_errno;
+  return known;
+}
+
 void* map(std::size_t bytes, std::size_t alignment) {
   return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);
 }

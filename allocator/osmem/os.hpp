@@ -25,6 +25,10 @@ bool commit(void* address, std::size_t bytes);
 // a call that did what it was asked for may have tried this on the way.
 bool purge(void* address, std::size_t bytes);
 
+// Whether each page of the range has memory behind it, a byte a page, in bit 0. False: that cannot be known. Keeps errno, as
+// purge() does.
+bool find_resident(void* address, std::size_t bytes, unsigned char* resident);
+
 // A zeroed mapping of its own, aligned to `alignment`.
 void* map(std::size_t bytes, std::size_t alignment);
 

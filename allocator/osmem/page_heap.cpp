@@ -84,16 +84,72 @@ PageHeap::Run PageHeap::allocate_or_grow(const Request& request) {
 
 PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
   Guard guard(lock_);
-  const Run run = allocate_or_grow({pages, align_pages, pages});
+  const std::uint32_t likely_pages = touched_share_[bin_of(pages)].expected(pages);
+  const Run run = allocate_or_grow({pages, align_pages, likely_pages});
   if (!run.found) return run;
-  footprint_.need(pages, 0);
+  const Place place = place_of(run, pages);
+  place.chunk->old.clear_range(place.offset, pages);
+  place.chunk->old.set_range(place.offset, likely_pages);
+  count_run(place);
+  if (footprint_.excess(dirty_pages_) == 0) return run;
+  // Idle pages are of no use to anybody before this run is freed, dirty ones may be.
+  purge_inside(place);
   make_room_locked();
   return run;
+}
+
+PageHeap::Place PageHeap::place_of(const Run& run, std::uint32_t pages) {
+  const std::uint32_t index = run.first_page / kPagesPerChunk;
+  return {&chunks_[index], index, run.first_page % kPagesPerChunk, pages};
+}
+
+PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
+  const std::uint32_t index = first_page / kPagesPerChunk;
+  const std::uint32_t offset = first_page % kPagesPerChunk;
+  Chunk& chunk = chunks_[index];
+  if (index >= chunk_count_ || !chunk.initialised || !chunk.start.test(offset)) return {};
+  return {&chunk, index, offset, run_length(chunk, offset)};
+}
+
+// Resident pages of a run that were so before it was taken, and that it is not expected to touch: the same share of them as of
+// all its pages.
+std::uint32_t PageHeap::idle_pages(const Place& place) {
+  const std::uint32_t needed = place.chunk->old.count_range(place.offset, place.pages);
+  const std::uint32_t resident = place.chunk->dirty.count_range(place.offset, place.pages);
+  return resident - resident * needed / place.pages;
+}
+
+void PageHeap::count_run(const Place& place) {
+  footprint_.need(place.chunk->old.count_range(place.offset, place.pages), 0);
+  footprint_.add_idle(idle_pages(place));
+}
+
+void PageHeap::uncount_run(const Place& place) {
+  footprint_.unneed(place.chunk->old.count_range(place.offset, place.pages), 0);
+  footprint_.add_idle(-static_cast<std::ptrdiff_t>(idle_pages(place)));
+}
+
+// Where enough of a run just taken is resident and not expected to be touched, its pages go back, but for the first. Opens the
+// lock: nobody else has the run.
+void PageHeap::purge_inside(const Place& place) {
+  constexpr std::uint32_t kLeastPages = 4;  // or it is not worth a system call
+  const std::uint32_t idle = idle_pages(place);
+  if (idle < kLeastPages) return;
+  lock_.unlock();
+  const bool gone = source_->purge(place.index * kPagesPerChunk + place.offset + 1, place.pages - 1);
+  lock_.lock();
+  if (!gone) return;
+  place.chunk->dirty.clear_range(place.offset + 1, place.pages - 1);
+  footprint_.add_idle(static_cast<std::ptrdiff_t>(idle_pages(place)) - static_cast<std::ptrdiff_t>(idle));
 }
 
 PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
   Guard guard(lock_);
   const Run run = allocate_or_grow({pages, align_pages, likely_pages});
+  if (!run.found) return run;
+  const Place place = place_of(run, pages);
+  place.chunk->old.clear_range(place.offset, pages);
+  place.chunk->dirty.clear_range(place.offset, pages);
   footprint_.add_idle(std::popcount(run.touched_pages));
   return run;
 }
@@ -104,7 +160,7 @@ void PageHeap::make_room() {
 }
 
 void PageHeap::make_room_locked() {
-  const std::size_t excess = footprint_.excess(dirty_pages_);
+  const std::size_t excess = std::min<std::size_t>(footprint_.excess(dirty_pages_), dirty_pages_);
   if (excess == 0) return;
   const std::size_t keep_pages = dirty_pages_ - excess;
   if (purge_locked(keep_pages, kPagesPerSlice) + purge_locked(keep_pages, 1) == 0) footprint_.accept(dirty_pages_);
@@ -146,11 +202,11 @@ PageHeap::Run PageHeap::allocate_locked(const Request& request) {
 PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
-  const std::uint64_t touched = dirty == 0 ? 0 : chunk.dirty.bits(fit.first, std::min(pages, kMaxGradualPages));
+  const bool zeroed = chunk.old.next_set(fit.first) >= fit.first + pages;
+  const std::uint64_t touched = zeroed ? 0 : chunk.old.bits(fit.first, std::min(pages, kMaxGradualPages));
   chunk.start.set(fit.first);
   order_writes();  // after a fork in between, the run in front must not seem longer
   chunk.used.set_range(fit.first, pages);
-  chunk.dirty.clear_range(fit.first, pages);
   chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
   chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
   chunk.longest_run = static_cast<std::uint16_t>(fit.longest_after);
@@ -160,7 +216,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
   note_dirty_low();
-  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched)};
+  return {chunk_index * kPagesPerChunk + fit.first, true, zeroed, static_cast<std::uint16_t>(touched)};
 }
 
 bool PageHeap::grow(const Request& request) {
@@ -216,76 +272,116 @@ void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint
   rebin(chunk_index);
 }
 
-// Free pages, none of them dirty so far.
+// Free pages, none of them old so far.
 void PageHeap::set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
+  chunk.old.set_range(first, pages);
   chunk.dirty.set_range(first, pages);
   chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
   dirty_pages_ += pages;
 }
 
-bool PageHeap::free_touched(std::uint32_t first_page, std::uint64_t touched_pages) {
-  const std::uint32_t index = first_page / kPagesPerChunk;
-  const std::uint32_t offset = first_page % kPagesPerChunk;
+bool PageHeap::free(std::uint32_t first_page) {
   Guard guard(lock_);
-  Chunk& chunk = chunks_[index];
-  if (index >= chunk_count_ || !chunk.initialised || !chunk.start.test(offset)) return false;
-  const std::uint32_t pages = run_length(chunk, offset);
-  if (touched_pages == kAllTouched) {
-    footprint_.unneed(pages, 0);
-  } else {
-    footprint_.add_idle(-std::popcount(touched_pages));
+  const Place place = find_run(first_page);
+  if (place.chunk == nullptr) return false;
+  TouchedShare& share = touched_share_[bin_of(place.pages)];
+  PageBits resident;
+  bool looked = false;
+  if (place.index >= first_chunk_ && share.wants_look()) {
+    lock_.unlock();  // the run is its owner's until it is free
+    looked = source_->find_resident(first_page, place.pages, resident);
+    lock_.lock();
   }
-  if (index < first_chunk_) {
-    chunk.used.clear_range(offset, pages);  // or the run in front would seem longer
-    chunk.start.clear(offset);
-    source_->purge(first_page, pages);
+  Chunk& chunk = *place.chunk;
+  const std::uint32_t touched = looked ? resident.count_range(place.offset, place.pages) : place.pages;
+  const std::uint32_t touched_before = chunk.dirty.count_range(place.offset, place.pages);
+  // What was resident before tells nothing; where that is more than the half, the rest tells too little.
+  if (looked && touched_before <= place.pages / 2) {
+    share.learn(touched > touched_before ? touched - touched_before : 0, place.pages - touched_before);
+  }
+  const std::uint32_t counted = chunk.old.count_range(place.offset, place.pages) + idle_pages(place);
+  uncount_run(place);
+  if (looked && touched < counted) footprint_.lower_peak(counted - touched);
+  chunk.old.clear_range(place.offset, place.pages);
+  chunk.dirty.clear_range(place.offset, place.pages);
+  if (place.index < first_chunk_) {
+    give_up(place);
     return true;
   }
-  used_pages_ -= pages;
-  release(index, offset, pages);
-  if (touched_pages == kAllTouched) {
-    set_dirty(index, offset, pages);
+  release(place.index, place.offset, place.pages);
+  if (looked) {
+    chunk.old.set_range(place.offset, place.pages);
+    chunk.dirty.copy_range(resident, place.offset, place.pages);
+    chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + touched);
+    dirty_pages_ += touched;
   } else {
-    for (std::uint64_t left = touched_pages; left != 0; left &= left - 1) {
-      set_dirty(index, offset + static_cast<std::uint32_t>(std::countr_zero(left)), 1);
-    }
+    set_dirty(place.index, place.offset, place.pages);
   }
+  used_pages_ -= place.pages;
   order_writes();  // as in take()
-  chunk.start.clear(offset);
+  chunk.start.clear(place.offset);
   return true;
 }
 
-bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
-  const std::uint32_t index = first_page / kPagesPerChunk;
-  const std::uint32_t offset = first_page % kPagesPerChunk;
+bool PageHeap::free_gradual(std::uint32_t first_page, std::uint16_t touched_pages) {
   Guard guard(lock_);
-  if (index < first_chunk_ || offset + new_pages > kPagesPerChunk) return false;
-  Chunk& chunk = chunks_[index];
-  const std::uint32_t pages = run_length(chunk, offset);
-  if (new_pages <= pages) {
-    if (new_pages < pages) {
-      used_pages_ -= pages - new_pages;
-      release(index, offset + new_pages, pages - new_pages);
-      set_dirty(index, offset + new_pages, pages - new_pages);
-      footprint_.unneed(pages - new_pages, 0);
-    }
+  const Place place = find_run(first_page);
+  if (place.chunk == nullptr) return false;
+  footprint_.add_idle(-std::popcount(touched_pages));
+  if (place.index < first_chunk_) {
+    give_up(place);
     return true;
   }
-  const std::uint32_t added = new_pages - pages;
-  if (chunk.used.next_set(offset + pages) < offset + new_pages) return false;
-  const std::uint32_t dirty = chunk.dirty.count_range(offset + pages, added);
-  chunk.used.set_range(offset + pages, added);
-  chunk.dirty.clear_range(offset + pages, added);
-  chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
-  chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
-  chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
-  rebin(index);
-  used_pages_ += added;
-  free_pages_ -= added;
-  dirty_pages_ -= dirty;
-  note_dirty_low();
-  footprint_.need(added, 0);
+  release(place.index, place.offset, place.pages);
+  for (std::uint32_t left = touched_pages; left != 0; left &= left - 1) {
+    set_dirty(place.index, place.offset + static_cast<std::uint32_t>(std::countr_zero(left)), 1);
+  }
+  used_pages_ -= place.pages;
+  order_writes();  // as in take()
+  place.chunk->start.clear(place.offset);
+  return true;
+}
+
+// A run of a chunk that a fork gave up.
+void PageHeap::give_up(const Place& place) {
+  place.chunk->used.clear_range(place.offset, place.pages);  // or the run in front would seem longer
+  place.chunk->start.clear(place.offset);
+  source_->purge(place.index * kPagesPerChunk + place.offset, place.pages);
+}
+
+bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
+  Guard guard(lock_);
+  const Place place = find_run(first_page);
+  if (place.chunk == nullptr || place.index < first_chunk_ || place.offset + new_pages > kPagesPerChunk) return false;
+  if (new_pages == place.pages) return true;
+  Chunk& chunk = *place.chunk;
+  const std::uint32_t end = place.offset + place.pages;
+  const std::uint32_t new_end = place.offset + new_pages;
+  if (chunk.used.next_set(end) < new_end) return false;
+  uncount_run(place);
+  if (new_pages < place.pages) {
+    const std::uint32_t cut = end - new_end;
+    chunk.old.clear_range(new_end, cut);
+    chunk.dirty.clear_range(new_end, cut);
+    used_pages_ -= cut;
+    release(place.index, new_end, cut);
+    set_dirty(place.index, new_end, cut);
+  } else {
+    const std::uint32_t added = new_end - end;
+    const std::uint32_t dirty = chunk.dirty.count_range(end, added);
+    chunk.used.set_range(end, added);
+    chunk.old.set_range(end, added);
+    chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
+    chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
+    chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
+    rebin(place.index);
+    used_pages_ += added;
+    free_pages_ -= added;
+    dirty_pages_ -= dirty;
+    note_dirty_low();
+  }
+  count_run({place.chunk, place.index, place.offset, new_pages});
   make_room_locked();
   return true;
 }
@@ -340,35 +436,52 @@ std::size_t PageHeap::purge_locked(std::size_t keep_pages, std::uint32_t min_ran
   return purged;
 }
 
+// One past the last dirty free page below `before`; 0 if there is none.
+std::uint32_t PageHeap::last_dirty_end(const Chunk& chunk, std::uint32_t before) {
+  std::uint32_t end = chunk.dirty.end_of_set_before(before);
+  while (end != 0 && chunk.used.test(end - 1)) {
+    end = chunk.dirty.end_of_set_before(chunk.used.end_of_clear_before(end));
+  }
+  return end;
+}
+
+// Ranges of old pages, as far as some are resident: between two dirty pages the others cost nothing, and read as zero afterwards.
 std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
                                   std::uint32_t min_range_pages) {
   Chunk& chunk = chunks_[chunk_index];
   std::size_t purged = 0;
-  for (std::uint32_t end = chunk.dirty.end_of_set_before(kPagesPerChunk); end != 0 && purged < excess;) {
-    const std::uint32_t page = chunk.dirty.end_of_clear_before(end);
+  std::uint32_t end = kPagesPerChunk;
+  while (purged < excess && (end = last_dirty_end(chunk, end)) != 0) {
+    const std::uint32_t page = std::max(chunk.old.end_of_clear_before(end), chunk.used.end_of_set_before(end));
     const std::uint32_t pages = end - page;
+    const std::uint32_t dirty = chunk.dirty.count_range(page, pages);
     if (pages >= min_range_pages) {
       // Absent: nobody takes, frees or extends into these pages while the lock is open.
       chunk.absent.set_range(page, pages);
       order_writes();  // as in take()
       chunk.used.set_range(page, pages);
-      chunk.dirty.clear_range(page, pages);
-      chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - pages);
+      chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
       chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - pages);
       chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
       free_pages_ -= pages;
-      dirty_pages_ -= pages;
+      dirty_pages_ -= dirty;
       rebin(chunk_index);
       lock_.unlock();
       const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
       lock_.lock();
+      if (clean) {
+        chunk.old.clear_range(page, pages);
+        chunk.dirty.clear_range(page, pages);
+        purged += dirty;
+      } else {
+        chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + dirty);
+        dirty_pages_ += dirty;
+      }
       release(chunk_index, page, pages);
-      if (!clean) set_dirty(chunk_index, page, pages);
       order_writes();  // as in take()
       chunk.absent.clear_range(page, pages);
-      if (clean) purged += pages;
     }
-    end = chunk.dirty.end_of_set_before(page);
+    end = page;
   }
   return purged;
 }
@@ -411,17 +524,18 @@ PageHeapStats PageHeap::stats() {
 
 void PageHeap::check_chunk(const Chunk& chunk) const {
   std::uint32_t free_pages = 0;
+  std::uint32_t dirty_pages = 0;
   for (std::uint32_t page = 0; page < kPagesPerChunk; ++page) {
-    if (!chunk.used.test(page)) {
-      ++free_pages;
-      check(!chunk.start.test(page), "page heap: a run starts on a free page");
-      check(!chunk.absent.test(page), "page heap: an absent page is free");
-    } else {
-      check(!chunk.dirty.test(page), "page heap: a used page is marked dirty");
-    }
+    if (chunk.used.test(page)) continue;
+    ++free_pages;
+    check(!chunk.start.test(page), "page heap: a run starts on a free page");
+    check(!chunk.absent.test(page), "page heap: an absent page is free");
+    if (!chunk.dirty.test(page)) continue;
+    ++dirty_pages;
+    check(chunk.old.test(page), "page heap: a resident page counts as untouched");
   }
   check(free_pages == chunk.free_pages, "page heap: a chunk's free pages are miscounted");
-  check(chunk.dirty.count_range(0, kPagesPerChunk) == chunk.dirty_pages,
+  check(dirty_pages == chunk.dirty_pages,
         "page heap: a chunk's dirty pages are miscounted");
   check(longest_free_run(chunk) == chunk.longest_run, "page heap: a chunk's longest run is wrong");
   check(chunk.bin == (chunk.longest_run == 0 ? kNoBin : bin_of(chunk.longest_run)),

@@ -1,20 +1,26 @@
 // L1: the page heap. It hands out runs of whole pages from one growing range of address space.
 //
-// Pages are counted from the start of that range. Books are kept per chunk of 1,024 pages, out of band, as four bit
-// sets: used (not free), start (first page of a run), dirty (free, and may hold old contents), absent (used, but in no
-// run: not given by the source, or just being purged). Splitting and coalescing are writes of bit ranges; a free page
-// that is not dirty reads as zero.
+// Pages are counted from the start of that range. Books are kept per chunk of 1,024 pages, out of band, as five bit
+// sets: used (not free), start (first page of a run), old (free, and may hold old contents), dirty (old, and resident), absent
+// (used, but in no run: not given by the source, or just being purged). Splitting and coalescing are writes of bit ranges; a
+// free page that is not old reads as zero. A page that is old and not dirty was not touched by the run that it was in last,
+// or the system has swapped it out; which of the two cannot be known.
 //
 //   used    0 0 1 1 1 1 1 0 0 0 1 1 1 1     a run of 3 and one of 2 pages, three free pages, a run of 2, two absent
 //   start   0 0 1 0 0 1 0 0 0 0 1 0 0 0
-//   dirty   1 0 0 0 0 0 0 1 1 0 0 0 0 0
+//   old     1 0 . . . . . 1 1 0 . . . .
+//   dirty   1 0 . . . . . 0 1 0 . . . .
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
+//
+// Inside a run that is no slab the two sets say what was counted for it: old, the pages that count as needed; dirty, those that
+// were resident when it was taken.
 //
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin first, and
 // takes the place where it will touch the fewest clean pages, of those the shortest free run: dirty pages elsewhere would have
 // to go back for clean ones. O(kMaxTries chunks of each bin until one has room, and kMaxTries more) times O(free runs of a chunk).
 //
-// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
+// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back. How much of a
+// run is needed is learned from runs of that length that came back (touched_share.hpp).
 //
 // Thread-safe: one lock, taken by every public function unless it says otherwise. System calls for purging are made
 // outside the lock, on pages marked used meanwhile.
@@ -28,6 +34,7 @@
 #include "allocator/osmem/footprint.hpp"
 #include "allocator/osmem/lock.hpp"
 #include "allocator/osmem/run_bits.hpp"
+#include "allocator/osmem/touched_share.hpp"
 
 namespace osmem {
 
@@ -36,6 +43,9 @@ struct PageRange {
   std::uint32_t pages = 0;  // 0: none
 };
 
+// A bit for each page of a chunk.
+using PageBits = RunBits<kPagesPerChunk>;
+
 // Where the page heap's pages come from, and how they go back. A table of functions rather than a class, so that tests
 // can put a model in its place while the heap stays constant-initialised.
 struct PageSource {
@@ -43,13 +53,17 @@ struct PageSource {
   PageRange (*grow)(std::uint32_t min_pages);
   // Gives the pages' memory back; they read as zero afterwards. False: nothing happened.
   bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
+  // Sets the bits of those pages that are resident, each at its page's place in the chunk; the pages lie in one chunk, and
+  // `resident` is empty before. False: that cannot be known.
+  bool (*find_resident)(std::uint32_t first_page, std::uint32_t pages, PageBits& resident);
 };
 
 struct Chunk {
-  RunBits<kPagesPerChunk> used;
-  RunBits<kPagesPerChunk> start;
-  RunBits<kPagesPerChunk> dirty;
-  RunBits<kPagesPerChunk> absent;
+  PageBits used;
+  PageBits start;
+  PageBits old;
+  PageBits dirty;
+  PageBits absent;
   std::uint32_t next;         // in its bin; kNoChunk at the end
   std::uint32_t previous;     // in its bin; kNoChunk at the front
   std::uint16_t free_pages;
@@ -58,7 +72,7 @@ struct Chunk {
   std::uint8_t bin;           // kNoBin while it has no free page
   bool initialised;
 };
-static_assert(sizeof(Chunk) == 528, "four bit sets of 128 bytes and 16 bytes of counts");
+static_assert(sizeof(Chunk) == 656, "five bit sets of 128 bytes and 16 bytes of counts");
 
 struct PageHeapStats {
   std::size_t used_pages = 0;
@@ -74,7 +88,7 @@ class PageHeap {
   struct Run {
     std::uint32_t first_page = 0;
     bool found = false;
-    bool zeroed = false;              // all its pages read as zero
+    bool zeroed = false;              // all its pages read as zero for sure
     std::uint16_t touched_pages = 0;  // bit i: its page i may hold something; of the first kMaxGradualPages
   };
   static constexpr std::uint32_t kMaxGradualPages = 16;
@@ -89,20 +103,18 @@ class PageHeap {
   // The same for a slab: its pages are needed as need() and unneed() are told, the first `likely_pages` (1..pages) of them for sure.
   Run allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages);
 
-  // Frees the run that starts at `first_page`; false, and nothing happens, if none starts there.
-  bool free(std::uint32_t first_page) { return free_touched(first_page, kAllTouched); }
+  // Frees the run of allocate() that starts at `first_page`; false, and nothing happens, if none starts there.
+  bool free(std::uint32_t first_page);
 
   // The same for a run of allocate_gradual() whose pages are not needed now: only those with their bit in `touched_pages` may
   // hold something.
-  bool free_gradual(std::uint32_t first_page, std::uint16_t touched_pages) {
-    return free_touched(first_page, touched_pages);
-  }
+  bool free_gradual(std::uint32_t first_page, std::uint16_t touched_pages);
 
   // `pages` of runs of allocate_gradual() are needed from now on; `were_touched` of them may hold something. Without the
   // lock. True: dirty pages have to go back for it, see make_room().
   bool need(std::uint32_t pages, std::uint32_t were_touched) {
     footprint_.need(pages, were_touched);
-    return footprint_.excess(dirty_pages_) != 0;
+    return dirty_pages_ != 0 && footprint_.excess(dirty_pages_) != 0;
   }
 
   // The opposite: the pages stay touched. Without the lock.
@@ -183,11 +195,24 @@ class PageHeap {
     return static_cast<std::uint32_t>(pages > dirty_pages ? pages - dirty_pages : 0);
   }
   static Fit best_fit(const Chunk& chunk, const Request& request);
-  static constexpr std::uint64_t kAllTouched = UINT64_MAX;
+
+  // Where a run lies.
+  struct Place {
+    Chunk* chunk = nullptr;    // null: there is none
+    std::uint32_t index = 0;   // of the chunk
+    std::uint32_t offset = 0;  // in the chunk
+    std::uint32_t pages = 0;
+  };
+  Place place_of(const Run& run, std::uint32_t pages);
+  Place find_run(std::uint32_t first_page);
+  void give_up(const Place& place);
 
   Run allocate_or_grow(const Request& request);
   Run allocate_locked(const Request& request);
-  bool free_touched(std::uint32_t first_page, std::uint64_t touched_pages);
+  void count_run(const Place& place);
+  void uncount_run(const Place& place);
+  static std::uint32_t idle_pages(const Place& place);
+  void purge_inside(const Place& place);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
   bool grow(const Request& request);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
@@ -196,6 +221,7 @@ class PageHeap {
   std::size_t purge_locked(std::size_t keep_pages, std::uint32_t min_range_pages);
   void make_room_locked();
   std::size_t purge_chunk(std::uint32_t chunk_index, std::size_t excess, std::uint32_t min_range_pages);
+  static std::uint32_t last_dirty_end(const Chunk& chunk, std::uint32_t before);
   void rebin(std::uint32_t chunk_index);
   void unlink(std::uint32_t chunk_index);
   static std::uint32_t longest_free_run(const Chunk& chunk);
@@ -213,6 +239,7 @@ class PageHeap {
   std::uint32_t first_chunk_ = 0;        // chunks below were given up by a fork
   std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
   std::uint32_t bins_[kBins] = {};       // index of the first chunk + 1; 0: empty
+  TouchedShare touched_share_[kBins];    // by bin_of() of the run's pages
   Figure<std::size_t> used_pages_;
   std::size_t free_pages_ = 0;
   Figure<std::size_t> dirty_pages_;

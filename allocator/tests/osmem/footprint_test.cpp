@@ -1,5 +1,6 @@
 // Proves that dirty pages go back before they would raise the peak of needed pages, stay below it, and are not asked for again
-// and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed; that
+// and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed, and
+// those of a run as far as such runs are touched; that
 // places whose pages are dirty serve first, and those at high addresses go back first. Does not prove how much a program's peak shrinks (bench shows that).
 #include "allocator/osmem/footprint.hpp"
 
@@ -27,11 +28,42 @@ class Footprint : public testing::Test {
   static constexpr uint32_t kRuns = 200;
   static constexpr uint32_t kSlackPages = kRunPages * kRuns / 8;
 
+  // The first page of a run of which the first `written` pages are touched.
+  uint32_t take_run(uint32_t pages, uint32_t written) {
+    const PageHeap::Run run = heap_.allocate(pages, 1);
+    EXPECT_TRUE(run.found);
+    source_.write(run.first_page, written);
+    return run.first_page;
+  }
+  uint32_t take_run(uint32_t pages) { return take_run(pages, pages); }
+
+  std::vector<uint32_t> take_runs(uint32_t count, uint32_t pages, uint32_t written) {
+    std::vector<uint32_t> runs;
+    for (uint32_t i = 0; i < count; i++) {
+      runs.push_back(take_run(pages, written));
+    }
+    return runs;
+  }
+
+  void free_all(const std::vector<uint32_t>& runs) {
+    for (const uint32_t run : runs) {
+      ASSERT_TRUE(heap_.free(run));
+    }
+  }
+
+  // Used pages around holes of given lengths, all in one chunk.
+  std::vector<uint32_t> make_holes_of(const std::vector<uint32_t>& lengths) {
+    std::vector<uint32_t> holes;
+    for (const uint32_t pages : lengths) {
+      holes.push_back(take_run(pages));
+      take_run(1);
+    }
+    return holes;
+  }
+
   // Holes of kRunPages between runs of as many.
   void make_holes() {
-    for (uint32_t i = 0; i < kRuns; i++) {
-      first_pages_.push_back(heap_.allocate(kRunPages, 1).first_page);
-    }
+    first_pages_ = take_runs(kRuns, kRunPages, kRunPages);
     for (uint32_t i = 0; i < kRuns; i += 2) {
       ASSERT_TRUE(heap_.free(first_pages_[i]));
     }
@@ -52,7 +84,7 @@ class Footprint : public testing::Test {
 TEST_F(Footprint, DirtyPagesDoNotRaiseThePeak) {
   make_holes();
   for (uint32_t taken = 0; taken < kRunPages * kRuns / 2; taken += 4 * kRunPages) {
-    ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
+    take_run(4 * kRunPages);
     const osmem::PageHeapStats stats = heap_.stats();
     ASSERT_LE(stats.used_pages + stats.dirty_pages, kRunPages * kRuns + kSlackPages);
   }
@@ -63,7 +95,7 @@ TEST_F(Footprint, DirtyPagesDoNotRaiseThePeak) {
 TEST_F(Footprint, BelowThePeakNothingGoesBack) {
   make_holes();
   for (uint32_t i = 0; i < kRuns; i += 2) {
-    first_pages_[i] = heap_.allocate(kRunPages, 1).first_page;
+    first_pages_[i] = take_run(kRunPages);
   }
   EXPECT_EQ(source_.purged_pages(), 0u);
   EXPECT_EQ(heap_.stats().dirty_pages, 0u);
@@ -72,13 +104,13 @@ TEST_F(Footprint, BelowThePeakNothingGoesBack) {
 TEST_F(Footprint, AForgottenPeakCountsNoMore) {
   make_holes();
   heap_.forget_peak();
-  ASSERT_TRUE(heap_.allocate(4 * kRunPages, 1).found);
+  take_run(4 * kRunPages);
   EXPECT_LE(heap_.stats().dirty_pages, kSlackPages);
 }
 
 TEST_F(Footprint, PagesOfASlabCountOnceTheyAreNeeded) {
   constexpr uint32_t kSlabPages = 4;
-  const uint32_t old = heap_.allocate(kSlabPages, kSlabPages).first_page;
+  const uint32_t old = take_run(kSlabPages);
   ASSERT_TRUE(heap_.free(old));
   heap_.forget_peak();
   const PageHeap::Run slab = heap_.allocate_gradual(kSlabPages, kSlabPages, 1);
@@ -96,15 +128,15 @@ TEST_F(Footprint, PagesOfASlabCountOnceTheyAreNeeded) {
 
 // The clean hole would fit exactly, but its pages would have to be touched.
 TEST_F(Footprint, AChunkWithDirtyPagesComesFirst) {
-  const uint32_t low = heap_.allocate(2 * kRunPages, 1).first_page;
+  const uint32_t low = take_run(2 * kRunPages);
   uint32_t last = low;
   const auto fill_until = [&](uint32_t page) {
     while (last < page) {
-      last = heap_.allocate(2 * kRunPages, 1).first_page;
+      last = take_run(2 * kRunPages);
     }
   };
   fill_until(kPagesPerChunk);
-  const uint32_t high = heap_.allocate(kRunPages, 1).first_page;
+  const uint32_t high = take_run(kRunPages);
   ASSERT_EQ(high / kPagesPerChunk, 1u);
   fill_until(2 * kPagesPerChunk);
   ASSERT_TRUE(heap_.free(low));
@@ -116,18 +148,8 @@ TEST_F(Footprint, AChunkWithDirtyPagesComesFirst) {
   heap_.check_invariants();
 }
 
-// Used pages around holes of given lengths, all in one chunk.
-std::vector<uint32_t> make_holes_of(PageHeap& heap, const std::vector<uint32_t>& lengths) {
-  std::vector<uint32_t> holes;
-  for (const uint32_t pages : lengths) {
-    holes.push_back(heap.allocate(pages, 1).first_page);
-    heap.allocate(1, 1);
-  }
-  return holes;
-}
-
 TEST_F(Footprint, APlaceOfDirtyPagesIsBetterThanAShorterOne) {
-  const std::vector<uint32_t> holes = make_holes_of(heap_, {10, 12, 14});
+  const std::vector<uint32_t> holes = make_holes_of({10, 12, 14});
   ASSERT_TRUE(heap_.free(holes[0]));
   ASSERT_EQ(heap_.purge(0, 1), 10u);
   ASSERT_TRUE(heap_.free(holes[1]));
@@ -137,7 +159,7 @@ TEST_F(Footprint, APlaceOfDirtyPagesIsBetterThanAShorterOne) {
 }
 
 TEST_F(Footprint, WhatIsLikelyToBeTouchedDecides) {
-  const std::vector<uint32_t> holes = make_holes_of(heap_, {16, 16, 16});
+  const std::vector<uint32_t> holes = make_holes_of({16, 16, 16});
   ASSERT_TRUE(heap_.free_gradual(holes[0], 0x0000));
   ASSERT_TRUE(heap_.free_gradual(holes[1], 0x0001));
   ASSERT_TRUE(heap_.free_gradual(holes[2], 0xffff));
@@ -148,7 +170,7 @@ TEST_F(Footprint, WhatIsLikelyToBeTouchedDecides) {
 }
 
 TEST_F(Footprint, HighAddressesGoBackFirst) {
-  const std::vector<uint32_t> holes = make_holes_of(heap_, {8, 8, 8});
+  const std::vector<uint32_t> holes = make_holes_of({8, 8, 8});
   for (const uint32_t hole : holes) {
     ASSERT_TRUE(heap_.free(hole));
   }
@@ -159,7 +181,7 @@ TEST_F(Footprint, HighAddressesGoBackFirst) {
 }
 
 TEST_F(Footprint, IdlePagesGivenBackMakeRoom) {
-  const std::vector<uint32_t> holes = make_holes_of(heap_, {16, 50});
+  const std::vector<uint32_t> holes = make_holes_of({16, 50});
   ASSERT_TRUE(heap_.free(holes[0]));
   ASSERT_TRUE(heap_.free(holes[1]));
   ASSERT_EQ(heap_.allocate_gradual(16, 1, 16).first_page, holes[0]);
@@ -170,10 +192,58 @@ TEST_F(Footprint, IdlePagesGivenBackMakeRoom) {
   EXPECT_EQ(source_.purged_pages(), 15u);
 }
 
+TEST_F(Footprint, OfARunOnlyTouchedPagesAreDirty) {
+  const uint32_t run = take_run(kRunPages, 2);
+  ASSERT_TRUE(heap_.free(run));
+  EXPECT_EQ(heap_.stats().dirty_pages, 2u);
+  ASSERT_EQ(heap_.purge(2, 1), 0u);
+  const PageHeap::Run again = heap_.allocate(kRunPages, 1);
+  EXPECT_EQ(again.first_page, run);
+  EXPECT_FALSE(again.zeroed) << "pages that are not resident may have been swapped out";
+  heap_.check_invariants();
+}
+
+TEST_F(Footprint, RunsTouchedInPartCountInPart) {
+  constexpr uint32_t kCount = 256;
+  constexpr uint32_t kTouched = 8;
+  free_all(take_runs(kCount, 32, kTouched));
+  EXPECT_EQ(heap_.stats().dirty_pages, kCount * kTouched);
+  // Elsewhere: what was touched before has to go back.
+  const std::vector<uint32_t> runs = take_runs(kCount, 37, kTouched);
+  constexpr uint32_t kExpected = 37 * kTouched / 32;  // of each
+  EXPECT_LE(source_.resident_pages(), kCount * kExpected * 9 / 8 + kExpected);
+  free_all(runs);
+  heap_.check_invariants();
+}
+
+TEST_F(Footprint, WhatARunIsNotExpectedToTouchGoesBackFromInsideIt) {
+  constexpr uint32_t kPages = 128;
+  free_all(take_runs(20, kPages, 1));
+  heap_.purge(0, 1);
+  const std::vector<uint32_t> holes = make_holes_of({kPages});
+  ASSERT_TRUE(heap_.free(holes[0]));
+  heap_.forget_peak();
+  const uint64_t purged = source_.purged_pages();
+  const PageHeap::Run run = heap_.allocate(kPages, 1);
+  EXPECT_EQ(run.first_page, holes[0]);
+  EXPECT_FALSE(run.zeroed);
+  EXPECT_EQ(source_.purged_pages() - purged, kPages - 1) << "all but the first page";
+  EXPECT_FALSE(heap_.need(0, 0)) << "nothing more has to go back";
+  heap_.check_invariants();
+}
+
+TEST_F(Footprint, RunsTouchedWholeAreSeldomLookedAt) {
+  for (int i = 0; i < 80; i++) {
+    ASSERT_TRUE(heap_.free(take_run(kRunPages)));
+  }
+  EXPECT_EQ(source_.looks(), 10);
+}
+
 TEST(FootprintWithoutPurge, DoesNotTryForEachPage) {
   static int tries;
   static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
-                                       [](uint32_t, uint32_t) { return ++tries, false; }};
+                                       [](uint32_t, uint32_t) { return ++tries, false; },
+                                       [](uint32_t, uint32_t, osmem::PageBits&) { return false; }};
   tries = 0;
   const auto chunks = std::make_unique<Chunk[]>(kChunks);
   SourceModel source(1, SourceModel::Temper::kWilling);

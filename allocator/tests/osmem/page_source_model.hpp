@@ -18,14 +18,15 @@ inline constexpr uint32_t kSlicePages = 16;
 // The pages that the heap was given, and what they would read as.
 class SourceModel {
  public:
-  enum class Temper { kRefusesAtTimes, kWilling };
+  // kForgets: refuses at times, and pages that hold something may be found not resident, as after swapping.
+  enum class Temper { kRefusesAtTimes, kWilling, kForgets };
   explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
       : temper_(temper), random_(seed), dirty_(kPages) {}
 
   uint32_t random_below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
 
   osmem::PageRange grow(uint32_t min_pages) {
-    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
+    if (refuses()) {
       return {};  // the system said no
     }
     grown_++;
@@ -45,11 +46,25 @@ class SourceModel {
   }
 
   bool purge(uint32_t first, uint32_t pages) {
-    if (temper_ == Temper::kRefusesAtTimes && random_below(16) == 0) {
+    if (refuses()) {
       return false;
     }
     std::fill_n(dirty_.begin() + first, pages, false);
     purged_pages_ += pages;
+    return true;
+  }
+
+  bool find_resident(uint32_t first, uint32_t pages, osmem::PageBits& resident) {
+    if (refuses()) {
+      return false;
+    }
+    looks_++;
+    const bool forgets = temper_ == Temper::kForgets && random_below(4) == 0;
+    for (uint32_t page = first; page < first + pages; page++) {
+      if (dirty_[page] && !(forgets && random_below(2) == 0)) {
+        resident.set(page % osmem::kPagesPerChunk);
+      }
+    }
     return true;
   }
 
@@ -58,17 +73,22 @@ class SourceModel {
     return static_cast<uint32_t>(std::count(dirty_.begin() + first, dirty_.begin() + first + pages, false));
   }
   bool reads_as_zero(uint32_t first, uint32_t pages) const { return clean_pages(first, pages) == pages; }
+  uint32_t resident_pages() const { return static_cast<uint32_t>(std::count(dirty_.begin(), dirty_.end(), true)); }
   int grown() const { return grown_; }
   uint64_t purged_pages() const { return purged_pages_; }
+  int looks() const { return looks_; }
   const std::vector<osmem::PageRange>& given() const { return given_; }
 
  private:
+  bool refuses() { return temper_ != Temper::kWilling && random_below(16) == 0; }
+
   const Temper temper_;
   std::mt19937 random_;
   std::vector<bool> dirty_;
   std::vector<osmem::PageRange> given_;
   uint32_t end_ = 0;
   int grown_ = 0;
+  int looks_ = 0;
   uint64_t purged_pages_ = 0;
 };
 
@@ -76,6 +96,9 @@ class SourceModel {
 inline SourceModel* source_model = nullptr;
 inline const osmem::PageSource kSource{
     [](uint32_t min_pages) { return source_model->grow(min_pages); },
-    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); }};
+    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); },
+    [](uint32_t first, uint32_t pages, osmem::PageBits& resident) {
+      return source_model->find_resident(first, pages, resident);
+    }};
 
 }  // namespace page_source
