@@ -1,7 +1,8 @@
 // L0: the only door to the system's memory calls.
 //
 // Every function takes and gives addresses and sizes in multiples of the system's page; sizes are bytes. Failure is null
-// or false with errno set by the system. Thread-safe: each is one system call or two.
+// or false. All keep errno: a request that gets its memory in another way was not refused. Thread-safe: each is one system
+// call or two.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +22,11 @@ bool reserve_at(void* address, std::size_t bytes);
 // Makes reserved pages usable; they read as zero.
 bool commit(void* address, std::size_t bytes);
 
-// Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were. Keeps errno:
-// a call that did what it was asked for may have tried this on the way.
+// Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
 bool purge(void* address, std::size_t bytes);
 
-// Whether each page of the range has memory behind it, a byte a page, in bit 0. False: that cannot be known. Keeps errno, as
-// purge() does.
+// Whether each page of the range has memory behind it, a byte a page, in bit 0. False: that cannot be
+// known.
 bool find_resident(void* address, std::size_t bytes, unsigned char* resident);
 
 // A zeroed mapping of its own, aligned to `alignment`.
@@ -36,9 +36,6 @@ void unmap(void* address, std::size_t bytes);
 
 // Resizes a mapping of map(), moving it if need be; null if that cannot be done, and the mapping is as it was.
 void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes);
-
-// Asks for huge pages behind the range, as far as the system has them. Advice only.
-void advise_huge(void* address, std::size_t bytes);
 
 // The end of the classic data segment, and its extension by `bytes`; null on failure. Other code may move it, too.
 void* break_address();

@@ -73,7 +73,7 @@ bool start_locked() {
   const int saved_errno = errno;
   read_options();
   if (!start_region(g_options.heap)) {
-    errno = ENOMEM;
+    errno = saved_errno;
     return false;
   }
   if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);

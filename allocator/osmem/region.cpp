@@ -1,7 +1,5 @@
 #include "allocator/osmem/region.hpp"
 
-#include <cerrno>
-
 #include "allocator/osmem/fork_order.hpp"
 #include "allocator/osmem/os.hpp"
 
@@ -152,7 +150,6 @@ PageRange grow_break(std::uint32_t min_pages) {
   if (extent.bytes < wanted) extent = extend_by_mapping(wanted);
   const std::size_t first = extent.start - g_heap_base;
   if (extent.bytes < wanted || !extend_tables((first + extent.bytes) >> kSliceShift)) {
-    errno = ENOMEM;
     return {};
   }
   g_region.end_bytes = first + extent.bytes;

@@ -262,6 +262,9 @@ void Driver::adopt(Block& block, void* data, size_t size, size_t alignment) {
   if (data == nullptr) {
     return note_failed_request();
   }
+  if (errno != 0) {
+    fail("a request that succeeded changed errno", data, static_cast<size_t>(errno));
+  }
   const size_t usable = os_usable_size(data);
   const size_t least_alignment = std::max<size_t>(alignment, size >= 16 ? 16 : 8);
   if (usable < size) {
