@@ -71,7 +71,7 @@ class Footprint {
   }
 
  private:
-  static constexpr std::ptrdiff_t kLeastSlackPages = 64;
+  static constexpr std::ptrdiff_t kLeastSlackPages = 16;
   static constexpr std::ptrdiff_t kSlackShare = 8;  // of the peak
 
   using Count = std::atomic<std::ptrdiff_t>;

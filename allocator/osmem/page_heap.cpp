@@ -88,9 +88,7 @@ PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages)
   const Run run = allocate_or_grow({pages, align_pages, likely_pages});
   if (!run.found) return run;
   const Place place = place_of(run, pages);
-  place.chunk->old.clear_range(place.offset, pages);
-  place.chunk->old.set_range(place.offset, likely_pages);
-  count_run(place);
+  count_run(place, likely_pages);
   if (footprint_.excess(dirty_pages_) == 0) return run;
   // Idle pages are of no use to anybody before this run is freed, dirty ones may be.
   purge_inside(place);
@@ -111,22 +109,34 @@ PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
   return {&chunk, index, offset, run_length(chunk, offset)};
 }
 
+// Bits [offset, offset + needed) of `old`.
+std::uint32_t PageHeap::needed_pages(const Place& place) {
+  return std::min(place.chunk->old.next_clear(place.offset), place.offset + place.pages) - place.offset;
+}
+
 // Resident pages of a run that were so before it was taken, and that it is not expected to touch: the same share of them as of
 // all its pages.
 std::uint32_t PageHeap::idle_pages(const Place& place) {
-  const std::uint32_t needed = place.chunk->old.count_range(place.offset, place.pages);
+  const std::uint32_t needed = needed_pages(place);
+  if (needed == place.pages) return 0;
   const std::uint32_t resident = place.chunk->dirty.count_range(place.offset, place.pages);
   return resident - resident * needed / place.pages;
 }
 
-void PageHeap::count_run(const Place& place) {
-  footprint_.need(place.chunk->old.count_range(place.offset, place.pages), 0);
+void PageHeap::count_run(const Place& place, std::uint32_t needed_pages) {
+  place.chunk->old.clear_range(place.offset, place.pages);
+  place.chunk->old.set_range(place.offset, needed_pages);
+  footprint_.need(needed_pages, 0);
   footprint_.add_idle(idle_pages(place));
 }
 
-void PageHeap::uncount_run(const Place& place) {
-  footprint_.unneed(place.chunk->old.count_range(place.offset, place.pages), 0);
-  footprint_.add_idle(-static_cast<std::ptrdiff_t>(idle_pages(place)));
+// Returns how many pages had counted for the run, as needed or idle.
+std::uint32_t PageHeap::uncount_run(const Place& place) {
+  const std::uint32_t needed = needed_pages(place);
+  const std::uint32_t idle = idle_pages(place);
+  footprint_.unneed(needed, 0);
+  footprint_.add_idle(-static_cast<std::ptrdiff_t>(idle));
+  return needed + idle;
 }
 
 // Where enough of a run just taken is resident and not expected to be touched, its pages go back, but for the first. Opens the
@@ -294,14 +304,16 @@ bool PageHeap::free(std::uint32_t first_page) {
     lock_.lock();
   }
   Chunk& chunk = *place.chunk;
-  const std::uint32_t touched = looked ? resident.count_range(place.offset, place.pages) : place.pages;
-  const std::uint32_t touched_before = chunk.dirty.count_range(place.offset, place.pages);
-  // What was resident before tells nothing; where that is more than the half, the rest tells too little.
-  if (looked && touched_before <= place.pages / 2) {
-    share.learn(touched > touched_before ? touched - touched_before : 0, place.pages - touched_before);
+  std::uint32_t touched = place.pages;
+  if (looked) {
+    touched = resident.count_range(place.offset, place.pages);
+    const std::uint32_t touched_before = chunk.dirty.count_range(place.offset, place.pages);
+    // What was resident before tells nothing; where that is more than the half, the rest tells too little.
+    if (touched_before <= place.pages / 2) {
+      share.learn(touched > touched_before ? touched - touched_before : 0, place.pages - touched_before);
+    }
   }
-  const std::uint32_t counted = chunk.old.count_range(place.offset, place.pages) + idle_pages(place);
-  uncount_run(place);
+  const std::uint32_t counted = uncount_run(place);
   if (looked && touched < counted) footprint_.lower_peak(counted - touched);
   chunk.old.clear_range(place.offset, place.pages);
   chunk.dirty.clear_range(place.offset, place.pages);
@@ -359,9 +371,11 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   const std::uint32_t end = place.offset + place.pages;
   const std::uint32_t new_end = place.offset + new_pages;
   if (chunk.used.next_set(end) < new_end) return false;
+  std::uint32_t needed = needed_pages(place);
   uncount_run(place);
   if (new_pages < place.pages) {
     const std::uint32_t cut = end - new_end;
+    needed = std::min(needed, new_pages);
     chunk.old.clear_range(new_end, cut);
     chunk.dirty.clear_range(new_end, cut);
     used_pages_ -= cut;
@@ -369,9 +383,9 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     set_dirty(place.index, new_end, cut);
   } else {
     const std::uint32_t added = new_end - end;
+    needed += added;
     const std::uint32_t dirty = chunk.dirty.count_range(end, added);
     chunk.used.set_range(end, added);
-    chunk.old.set_range(end, added);
     chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
     chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
     chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
@@ -381,7 +395,7 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     dirty_pages_ -= dirty;
     note_dirty_low();
   }
-  count_run({place.chunk, place.index, place.offset, new_pages});
+  count_run({place.chunk, place.index, place.offset, new_pages}, needed);
   make_room_locked();
   return true;
 }

@@ -12,8 +12,8 @@
 //   dirty   1 0 . . . . . 0 1 0 . . . .
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
 //
-// Inside a run that is no slab the two sets say what was counted for it: old, the pages that count as needed; dirty, those that
-// were resident when it was taken.
+// Inside a run that is no slab the two sets say what was counted for it: old, as many pages as count as needed, from its front;
+// dirty, those that were resident when it was taken.
 //
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin first, and
 // takes the place where it will touch the fewest clean pages, of those the shortest free run: dirty pages elsewhere would have
@@ -209,8 +209,9 @@ class PageHeap {
 
   Run allocate_or_grow(const Request& request);
   Run allocate_locked(const Request& request);
-  void count_run(const Place& place);
-  void uncount_run(const Place& place);
+  void count_run(const Place& place, std::uint32_t needed_pages);
+  std::uint32_t uncount_run(const Place& place);
+  static std::uint32_t needed_pages(const Place& place);
   static std::uint32_t idle_pages(const Place& place);
   void purge_inside(const Place& place);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);

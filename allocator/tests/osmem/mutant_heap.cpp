@@ -67,10 +67,12 @@ char* make(size_t alignment, size_t size) {
   if (strikes("overlap") && last_block != nullptr && header_of(last_block).usable_bytes >= usable + 64) {
     return put(last_block + 32, {nullptr, usable});
   }
+  const int saved_errno = errno;  // the C library's malloc may change it and succeed
   auto* const base = static_cast<char*>(aligned_alloc(alignment, (usable + 2 * alignment) / alignment * alignment));
   if (base == nullptr) {
     return nullptr;
   }
+  errno = strikes("success-sets-errno") ? EBADF : saved_errno;
   const size_t shift = strikes("misaligned") ? 4 : alignment >= 32 && strikes("unaligned-request") ? 16 : 0;
   return put(base + alignment - shift, {base, usable});
 }

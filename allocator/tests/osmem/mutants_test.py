@@ -29,6 +29,7 @@ DEFECTS: dict[str, tuple[str, ...]] = {
     "free-scribbles": ("contents changed",),
     "leaks": ("bytes are still allocated",),
     "no-memory": ("a request failed", "bad_alloc"),
+    "success-sets-errno": ("a request that succeeded changed errno",),
     "wrong-errno": ("a request failed", "bad_alloc"),
     "dump-fails": ("os_heap_dump failed",),
 }
