@@ -4,7 +4,8 @@
 //
 // Checked: contents (a pattern of each block's own, over all of the usable size), overlap (two
 // blocks cannot both keep their patterns; with kExact every interval is compared, too), alignment,
-// usable size (at least the request, constant), realloc's copy, calloc's zeros, errno: ENOMEM on failure, else as it was.
+// usable size (at least the request, constant), realloc's copy, calloc's zeros, errno: ENOMEM on
+// failure, else as it was.
 //
 // A Driver belongs to one thread at a time, but may move from thread to thread between calls of
 // run; blocks move between drivers through an Exchange, which any thread may use.
