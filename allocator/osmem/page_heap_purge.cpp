@@ -1,4 +1,4 @@
-// How the page heap gives pages back: the part of PageHeap that makes system calls, with the lock open.
+// How the page heap gives pages back: the part of PageHeap that purges, with the lock open meanwhile.
 #include <algorithm>
 
 #include "allocator/osmem/fork_order.hpp"
