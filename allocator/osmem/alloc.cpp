@@ -58,10 +58,6 @@ Heap* thread_heap() {
   return heap;
 }
 
-Block*& head_of(Heap* heap, std::uint32_t size_class) {
-  return size_class < kThreadCacheClasses ? t_cache.heads[size_class] : heap->bins[size_class].head;
-}
-
 // The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
 // last time. The budget stays limit less length of `freed`.
 void keep_freed_blocks(Heap* heap, Bin& bin) {
@@ -80,7 +76,7 @@ void keep_freed_blocks(Heap* heap, Bin& bin) {
   const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
   const BlockChain chain = heap->gather(size_class, want);
   if (chain.head == nullptr) return out_of_memory();
-  head_of(heap, size_class) = chain.head->next;
+  head_of(*heap, size_class) = chain.head->next;
   return chain.head;
 }
 
@@ -360,7 +356,7 @@ namespace {
   // goes to its slab at once.
   if (++bin->flushes > 1 || Heap::may_loop(*bin)) {
     bin->limit = 0;
-    Block*& head = head_of(heap, bin->size_class);
+    Block*& head = head_of(*heap, bin->size_class);
     Block* unused = head;
     head = nullptr;
     heap->give_back_list(unused);

@@ -120,7 +120,7 @@ void give_back_thread_lists() {
   if (heap == nullptr) return;
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     Bin& bin = heap->bins[c];
-    Block*& head = c < kThreadCacheClasses ? t_cache.heads[c] : bin.head;
+    Block*& head = head_of(*heap, c);
     Block* lists[2] = {head, bin.freed};
     head = nullptr;
     bin.freed = nullptr;
@@ -195,6 +195,7 @@ void maintain() {
   Heap* heap = t_cache.heap;
   if (heap != nullptr) {
     heap->trickles = now - heap->last_seen_ms >= kTrickleMs;
+    if (now != heap->last_seen_ms) heap->loans_left = kLoansPerStep;
     heap->last_seen_ms = now;
     if (now - heap->last_tick_ms >= g_options.purge_delay_ms / 4) {
       heap->last_tick_ms = now;

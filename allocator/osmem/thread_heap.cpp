@@ -47,6 +47,7 @@ void Heap::initialise() {
     bin.budget = bin.limit;
     bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 2U, kMaxBatch));
   }
+  loans_left = kLoansPerStep;
   pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
 }
 
@@ -194,19 +195,6 @@ void Heap::purge_idle() {
   }
 }
 
-// Before fresh memory is touched: free blocks of the next larger classes, if those are not much larger. A class whose live
-// blocks are few for the moment lends to one that has many, so the heap's peak is nearer to the peak of the sum than to
-// the sum of the classes' peaks.
-bool Heap::borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain) {
-  const std::uint32_t most_bytes = kClassBytes[size_class] + kClassBytes[size_class] / 4;
-  for (std::uint32_t c = size_class + 1; c < kClassCount && kClassBytes[c] <= most_bytes; ++c) {
-    if (bins[c].partial == 0) continue;
-    const std::uint32_t half = (slab_numbered(bins[c].partial)->free_count + 1) / 2;
-    return take_free(bins[c], std::min(want, half), chain);
-  }
-  return false;
-}
-
 BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing) {
   Bin& bin = bins[size_class];
   BlockChain chain;
@@ -214,8 +202,10 @@ BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing 
     if (take_free(bin, want - chain.count, chain)) continue;
     if (chain.count == 0) drain_notified();
     if (bin.partial != 0) continue;
-    if (chain.count == 0 && borrowing == Borrowing::kAllowed && borrow(size_class, want, chain)) break;
+    const bool may_borrow = chain.count == 0 && borrowing == Borrowing::kAllowed;
+    if (may_borrow && borrow(size_class, want, chain)) break;
     if (bin.carving == 0) {
+      if (may_borrow && borrow_kept(size_class, want, chain)) break;
       if (chain.count != 0 || !add_slab(bin)) break;
       continue;
     }
@@ -224,6 +214,8 @@ BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing 
       link(bin, slab, SlabList::kPartial);
       continue;
     }
+    const bool touches_page = slab->pages_of(slab->carved_count + 1) != slab->pages_of(slab->carved_count);
+    if (touches_page && may_borrow && borrow_kept(size_class, want, chain)) break;
     carve(slab, want - chain.count, chain);
     if (slab->carved_count == slab->capacity) {
       bin.carving = 0;
