@@ -14,19 +14,17 @@ namespace {
 // lending would cost more time than it saves memory.
 constexpr std::uint32_t kLeastListBytes = 256;
 
-// From here on a list lends its only block, below not: taking turns over one block would cost a slow path each time.
+// From this size on a list lends its only block; below, taking turns over one would cost a slow path each time and save too little.
 constexpr std::uint32_t kLentSingly = 1024;
 
 // A class with more slabs, in slices, grows by more than the lists of others could lend, and larger blocks would only be wasted.
-constexpr std::uint32_t kMostSlices = 32;
-
-std::uint32_t a_quarter_more(std::uint32_t bytes) { return bytes + bytes / 4; }
+constexpr std::uint32_t kMostSlices = 8;
 
 // The largest blocks worth borrowing from lists: the fewer slabs a class has, the more of a page of its own would stay unused.
 std::uint32_t most_bytes_from_lists(const Bin& bin) {
   const std::uint32_t bytes = kClassBytes[bin.size_class];
   if (bin.used_slabs <= 1 && bytes <= 1024) return 2 * bytes;
-  return bin.used_slabs * slab_slices(bin.size_class) <= kMostSlices / 4 ? bytes + bytes / 2 : a_quarter_more(bytes);
+  return bytes + bytes / 2;
 }
 
 // Takes the half of the list, or of its first 2 * `want` blocks, off its front.
@@ -52,7 +50,7 @@ bool Heap::borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain)
 }
 
 bool Heap::borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain) {
-  const std::uint32_t most_bytes = a_quarter_more(kClassBytes[size_class]);
+  const std::uint32_t most_bytes = kClassBytes[size_class] + kClassBytes[size_class] / 4;
   for (std::uint32_t c = size_class + 1; c < kClassCount && kClassBytes[c] <= most_bytes; ++c) {
     if (borrow_from_slabs(bins[c], want, chain)) return true;
   }

@@ -4,8 +4,8 @@
 //   partial   free blocks to take; the first is taken from
 //   full      nothing to take; parked, comes back by a local free or by the notify stack
 //   carving   at most one slab with blocks never handed out; it may be in `partial`, too
-// Refill, in this order: the first partial slab, slabs that came back by the notify stack, the carving slab's remote
-// chain, carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
+// Refill, in this order: the first partial slab, slabs that came back by the notify stack, larger free blocks
+// (borrowing.cpp), the carving slab's remote chain, carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
 #pragma once
 
 #include <atomic>
