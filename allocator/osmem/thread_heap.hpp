@@ -39,8 +39,8 @@ struct BlockChain {
   }
 };
 
-// How many searches of its lists a thread may spend on borrowing in a step of the coarse clock (1 to 10 ms): about 5 % of its time
-// at the most. A thread that could borrow more often than that does better with pages of its own.
+// How many searches of its lists a thread may spend on borrowing in a step of the coarse clock (1 to 10 ms). One that uses them up has
+// pages of its own for the rest of the step; what the searches then cost is in DESIGN.md.
 inline constexpr std::uint32_t kLoansPerStep = 4000;
 
 // Whether a request may be served with blocks of the next larger classes.
@@ -120,6 +120,8 @@ struct Heap {
  private:
   bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
   bool take_remote(Slab* slab);
+  // Up to `want` blocks of a larger class: of the first partial slab of one; of the next classes' slabs; also of what the thread keeps
+  // in its lists, while loans are left. False: there are none to lend.
   bool borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain);
   bool borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   bool borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);

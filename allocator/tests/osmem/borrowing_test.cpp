@@ -42,38 +42,29 @@ class Borrowing : public testing::Test {
   std::vector<void*> blocks_;
 };
 
-TEST_F(Borrowing, TakesBlocksUpToTwiceAsLargeForAClassWithoutASlab) {
-  fill_lists(512);
-  EXPECT_EQ(usable_of_new(256), 512U);
-  EXPECT_EQ(usable_of_new(400), 512U);
+struct Loan {
+  const char* name;
+  std::vector<std::size_t> in_lists;  // bytes of the blocks that lie there, in this order
+  std::size_t request_bytes;
+  std::size_t served_bytes;
+};
+
+class FirstSlab : public Borrowing, public testing::WithParamInterface<Loan> {};
+
+TEST_P(FirstSlab, IsSparedByALoanOrNot) {
+  for (const std::size_t bytes : GetParam().in_lists) fill_lists(bytes);
+  EXPECT_EQ(usable_of_new(GetParam().request_bytes), GetParam().served_bytes);
 }
 
-TEST_F(Borrowing, TakesNoLargerBlocks) {
-  fill_lists(576);
-  EXPECT_EQ(usable_of_new(272), 272U);
-}
-
-TEST_F(Borrowing, PrefersTheNearestClass) {
-  fill_lists(400);
-  fill_lists(512);
-  EXPECT_EQ(usable_of_new(300), 400U);
-}
-
-TEST_F(Borrowing, LeavesTheSmallestClassesAlone) {
-  fill_lists(240);
-  EXPECT_EQ(usable_of_new(200), 208U);
-}
-
-TEST_F(Borrowing, TakesTheOnlyBlockWhereItIsLarge) {
-  fill_lists(28672);
-  EXPECT_EQ(usable_of_new(20000), 28672U);
-}
-
-TEST_F(Borrowing, TakesLargeBlocksUpToHalfAsLargeAgain) {
-  fill_lists(4096);
-  EXPECT_EQ(usable_of_new(2500), 2560U);
-  EXPECT_EQ(usable_of_new(3000), 4096U);
-}
+INSTANTIATE_TEST_SUITE_P(Sizes, FirstSlab,
+                         testing::Values(Loan{"TwiceAsLarge", {512}, 256, 512}, Loan{"ALittleLarger", {512}, 400, 512},
+                                         Loan{"MoreThanTwiceIsTooLarge", {576}, 272, 272},
+                                         Loan{"TheNearestOfTwo", {400, 512}, 300, 400},
+                                         Loan{"TheSmallestClassesDoNotBorrow", {240}, 200, 208},
+                                         Loan{"TheOnlyLargeBlock", {28672}, 20000, 28672},
+                                         Loan{"HalfAsLargeAgainAbove1KiB", {4096}, 3000, 4096},
+                                         Loan{"MoreIsTooLargeAbove1KiB", {4096}, 2500, 2560}),
+                         [](const testing::TestParamInfo<Loan>& loan) { return loan.param.name; });
 
 TEST_F(Borrowing, TakesNearerBlocksForAClassWithSlabs) {
   constexpr int kTwoSlabs = 2 * 16384 / 272;
@@ -87,7 +78,7 @@ TEST_F(Borrowing, TakesNearerBlocksForAClassWithSlabs) {
 }
 
 TEST_F(Borrowing, GrowsByItselfWhereItHasManySlabs) {
-  constexpr int kManySlabs = 33 * 16384 / 272;
+  constexpr int kManySlabs = 9 * 16384 / 272;
   for (int i = 0; i < kManySlabs; ++i) allocate(272);
   fill_lists(320);
   constexpr int kPage = 4096 / 272;
