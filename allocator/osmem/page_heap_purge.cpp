@@ -64,9 +64,14 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
   std::size_t purged = 0;
   std::uint32_t end = kPagesPerChunk;
   while (purged < excess && (end = last_dirty_end(chunk, end)) != 0) {
-    const std::uint32_t page = std::max(chunk.old.end_of_clear_before(end), chunk.used.end_of_set_before(end));
-    const std::uint32_t pages = end - page;
+    std::uint32_t page = std::max(chunk.old.end_of_clear_before(end), chunk.used.end_of_set_before(end));
+    std::uint32_t pages = end - page;
     const std::uint32_t dirty = chunk.dirty.count_range(page, pages);
+    if (chunk.free_pages == kPagesPerChunk && dirty == chunk.dirty_pages) {
+      // The last ones of an empty chunk: it goes whole, so that the source can give its own books of it back, too.
+      page = 0;
+      pages = kPagesPerChunk;
+    }
     if (pages >= min_range_pages) {
       // Absent: nobody takes, frees or extends into these pages while the lock is open.
       chunk.absent.set_range(page, pages);

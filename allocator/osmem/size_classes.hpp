@@ -1,4 +1,4 @@
-// Size classes: 16-byte steps to 512 bytes, eight a doubling to 2 KiB, four a doubling to 32 KiB.
+// Size classes: 16-byte steps to 512 bytes, eight a doubling to 32 KiB.
 //
 // Class 0 is never used for blocks: its bin is always empty, so that a request whose rounded size wraps to 0, and a
 // request of 0 bytes, reach the slow path without a test of their own.
@@ -12,11 +12,11 @@
 
 namespace osmem {
 
-inline constexpr std::uint32_t kClassCount = 65;           // classes 1..64
+inline constexpr std::uint32_t kClassCount = 81;           // classes 1..80
 inline constexpr std::size_t kMaxLinearBytes = 512;        // class = (size + 15) / 16
 inline constexpr std::uint32_t kLinearClasses = 32;
 inline constexpr std::uint32_t kThreadCacheClasses = kLinearClasses + 1;  // classes 0..32 have their heads in TLS
-inline constexpr std::size_t kMaxFineBytes = 2048;         // up to here eight classes a doubling
+inline constexpr std::size_t kMaxFineBytes = 2048;         // up to here a table of 64-byte steps, above of 256-byte steps
 inline constexpr std::size_t kMaxSmallBytes = 32768;
 
 namespace detail {
@@ -25,11 +25,8 @@ constexpr std::array<std::uint32_t, kClassCount> make_class_sizes() {
   std::array<std::uint32_t, kClassCount> sizes{};
   std::uint32_t c = 1;
   for (; c <= kLinearClasses; ++c) sizes[c] = c * 16;
-  for (std::uint32_t base = 512; base < 2048; base *= 2) {
+  for (std::uint32_t base = 512; base < 32768; base *= 2) {
     for (std::uint32_t step = 1; step <= 8; ++step) sizes[c++] = base + step * (base / 8);
-  }
-  for (std::uint32_t base = 2048; base < 32768; base *= 2) {
-    for (std::uint32_t step = 1; step <= 4; ++step) sizes[c++] = base + step * (base / 4);
   }
   return sizes;
 }
@@ -56,7 +53,7 @@ constexpr auto make_class_lookup() {
 }
 
 inline constexpr auto kFineLookup = make_class_lookup<64, kMaxFineBytes>();
-inline constexpr auto kCoarseLookup = make_class_lookup<512, kMaxSmallBytes>();
+inline constexpr auto kCoarseLookup = make_class_lookup<256, kMaxSmallBytes>();
 
 }  // namespace detail
 
@@ -80,7 +77,7 @@ constexpr std::uint32_t fine_class(std::size_t size) { return detail::kFineLooku
 constexpr std::uint32_t class_of(std::size_t size) {
   if (size <= kMaxLinearBytes) return static_cast<std::uint32_t>((size + 15) / 16);
   if (size <= kMaxFineBytes) return fine_class(size);
-  return detail::kCoarseLookup[(size + 511) / 512];
+  return detail::kCoarseLookup[(size + 255) / 256];
 }
 
 // The smallest class whose blocks hold `size` bytes and are all multiples of `alignment`, a power of two; slabs start on
@@ -95,10 +92,22 @@ constexpr std::uint32_t aligned_class_of(std::size_t size, std::size_t alignment
   return 0;
 }
 
-// Slabs are as small as a reasonable number of blocks allows: what a slab holds free, no other class can use.
+namespace detail {
+
+// Of a slab of so many slices, the whole pages behind its last block.
+constexpr std::uint32_t tail_pages(std::uint32_t slices, std::uint32_t bytes) {
+  return static_cast<std::uint32_t>(slices * kSliceBytes % bytes / kPageBytes);
+}
+
+}  // namespace detail
+
+// Slabs are as small as a reasonable number of blocks allows: what a slab holds free, no other class can use. Of large blocks as
+// many slices as leave the smaller share unused.
 constexpr std::uint32_t slab_slices(std::uint32_t size_class) {
-  if (kClassBytes[size_class] <= 2048) return 1;
-  return kClassBytes[size_class] <= 4096 ? 2 : 4;
+  const std::uint32_t bytes = kClassBytes[size_class];
+  if (bytes <= 2048) return 1;
+  if (bytes <= 4096) return 2;
+  return detail::tail_pages(3, bytes) * 4 < detail::tail_pages(4, bytes) * 3 ? 3 : 4;
 }
 
 constexpr std::uint32_t slab_capacity(std::uint32_t size_class) {

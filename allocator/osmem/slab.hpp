@@ -1,4 +1,4 @@
-// L2: a slab is one or four slices that hold blocks of one size class.
+// L2: a slab is one to four slices that hold blocks of one size class.
 //
 // Its books are one cache line in a table beside the heap, indexed by slice, so that no block has a header and a wild
 // pointer is looked up without touching what it points to. Blocks are carved lazily, in order of address:

@@ -178,20 +178,25 @@ void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
   g_page_heap.make_room();
 }
 
+// Gives those of a slab's touched pages back that no block was handed out of, a bit for each.
+void Heap::purge_pages(Slab* slab, std::uint32_t idle) {
+  while (idle != 0) {
+    const auto page = static_cast<std::uint32_t>(std::countr_zero(idle));
+    const auto pages = static_cast<std::uint32_t>(std::countr_one(idle >> page));
+    const std::uint32_t range = ((1U << pages) - 1) << page;
+    if (g_page_heap.purge_idle(g_region.index_of(slab) * kPagesPerSlice + page, pages)) {
+      slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages & ~range);
+    }
+    idle &= ~range;
+  }
+}
+
 void Heap::purge_idle() {
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     if (bins[c].carving == 0) continue;
     Slab* slab = slab_numbered(bins[c].carving);
     const std::uint32_t handed_out = (1U << slab->pages_of(slab->carved_count)) - 1;
-    for (std::uint32_t idle = slab->touched_pages & ~handed_out; idle != 0;) {
-      const auto page = static_cast<std::uint32_t>(std::countr_zero(idle));
-      const auto pages = static_cast<std::uint32_t>(std::countr_one(idle >> page));
-      const std::uint32_t range = ((1U << pages) - 1) << page;
-      if (g_page_heap.purge_idle(g_region.index_of(slab) * kPagesPerSlice + page, pages)) {
-        slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages & ~range);
-      }
-      idle &= ~range;
-    }
+    purge_pages(slab, slab->touched_pages & ~handed_out);
   }
 }
 
@@ -287,6 +292,8 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
   }
   bin.carving = slice + 1;
   count_slab(bin);
+  // No block will ever reach into the pages behind the last one.
+  purge_pages(&slab, touched_pages & ~((1U << slab.pages_of(slab.capacity)) - 1));
 }
 
 // All its blocks are back and none is on its way: the run goes to the heap's cache or home.

@@ -127,6 +127,7 @@ struct Heap {
   bool borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
   void use_pages(Slab* slab, std::uint32_t pages_before);
+  static void purge_pages(Slab* slab, std::uint32_t idle);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
   void count_slab(Bin& bin);

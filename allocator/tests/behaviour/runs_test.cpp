@@ -2,7 +2,8 @@
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
 // share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
 // ends; a thread that takes runs down keeps none; holes that do not suit are given back before the peak would rise;
-// pages of a run in which a slab starts are given back by os_trim() unless they were handed out.
+// pages of a run in which a slab starts are given back by os_trim() unless they were handed out, and at once where no block of
+// the slab reaches.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -208,23 +209,42 @@ TEST_F(Runs, LeaveNoMoreResidentThanThePeak) {
   for (char* block : blocks) os_free(block);
 }
 
-// A slab that starts where a run had been keeps its pages until they are handed out, but not for ever.
-TEST_F(Runs, LeaveNothingBehindInSlabs) {
-  constexpr std::size_t kSlab = 64 * kKiB;
-  constexpr std::size_t kBlock = 32 * kKiB;
-  void* run = os_aligned_alloc(16 * kKiB, kSlab);
-  ASSERT_NE(run, nullptr);
-  std::memset(run, 1, kSlab);
-  os_free(run);
-  char* block = allocate(kBlock);
-  const auto resident_behind = [block] {
-    std::array<unsigned char, kBlock / 4096> pages{};
-    EXPECT_EQ(mincore(block + kBlock, kBlock, pages.data()), 0);
+// A slab of four slices starts where a run had been.
+class SlabOnARun : public Runs {
+ protected:
+  static constexpr std::size_t kSlab = 64 * kKiB;
+  static constexpr std::size_t kPage = 4 * kKiB;
+
+  // The first block of the slab, of 24 KiB to 32 KiB.
+  static char* start_slab(std::size_t block_bytes) {
+    void* run = os_aligned_alloc(16 * kKiB, kSlab);
+    EXPECT_NE(run, nullptr);
+    std::memset(run, 1, kSlab);
+    os_free(run);
+    return allocate(block_bytes);
+  }
+  static auto resident_pages(char* first, std::size_t bytes) {
+    std::array<unsigned char, kSlab / kPage> pages{};
+    EXPECT_EQ(mincore(first, bytes, pages.data()), 0);
     return std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; });
-  };
-  ASSERT_GT(resident_behind(), 0) << "the slab started elsewhere";
+  }
+};
+
+TEST_F(SlabOnARun, KeepsItsPagesUntilATrim) {
+  constexpr std::size_t kBlock = 32 * kKiB;
+  char* block = start_slab(kBlock);
+  ASSERT_GT(resident_pages(block + kBlock, kBlock), 0) << "the slab started elsewhere";
   os_trim(0);
-  EXPECT_EQ(resident_behind(), 0);
+  EXPECT_EQ(resident_pages(block + kBlock, kBlock), 0);
+  os_free(block);
+}
+
+TEST_F(SlabOnARun, GivesPagesBackThatNoBlockReaches) {
+  constexpr std::size_t kBlock = 26 * kKiB;
+  constexpr std::size_t kUsedPages = 2 * kBlock / kPage;
+  char* block = start_slab(kBlock);
+  ASSERT_EQ(resident_pages(block, kUsedPages * kPage), kUsedPages) << "the slab started elsewhere";
+  EXPECT_EQ(resident_pages(block + kUsedPages * kPage, kSlab - kUsedPages * kPage), 0);
   os_free(block);
 }
 

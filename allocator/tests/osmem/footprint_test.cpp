@@ -1,7 +1,7 @@
 // Proves that dirty pages go back before they would raise the peak of needed pages, stay below it, and are not asked for again
 // and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed, and
 // those of a run as far as such runs are touched; that
-// places whose pages are dirty serve first, and those at high addresses go back first. Does not prove how much a program's peak shrinks (bench shows that).
+// places whose pages are dirty serve first, and those at high addresses go back first; that an empty chunk goes back whole. Does not prove how much a program's peak shrinks (bench shows that).
 #include "allocator/osmem/footprint.hpp"
 
 #include <gtest/gtest.h>
@@ -178,6 +178,21 @@ TEST_F(Footprint, HighAddressesGoBackFirst) {
   const PageHeap::Run left = heap_.allocate(8, 1);
   EXPECT_EQ(left.first_page, holes[0]);
   EXPECT_FALSE(left.zeroed);
+}
+
+// With it the source can give back what it keeps for the chunk.
+TEST_F(Footprint, AnEmptyChunkGoesBackWhole) {
+  const uint32_t chunk = take_run(kPagesPerChunk, 5);
+  ASSERT_TRUE(heap_.free(chunk));
+  const uint32_t kept = take_run(1);
+  ASSERT_EQ(kept, chunk);
+  ASSERT_EQ(heap_.purge(0, 1), 4u);
+  EXPECT_EQ(source_.emptied_chunks(), 0);
+  ASSERT_TRUE(heap_.free(kept));
+  ASSERT_EQ(heap_.purge(0, 1), 1u);
+  EXPECT_EQ(source_.emptied_chunks(), 1);
+  EXPECT_EQ(source_.purged_pages(), 5u);
+  heap_.check_invariants();
 }
 
 TEST_F(Footprint, IdlePagesGivenBackMakeRoom) {

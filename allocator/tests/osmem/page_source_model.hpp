@@ -49,8 +49,9 @@ class SourceModel {
     if (refuses()) {
       return false;
     }
+    purged_pages_ += pages - clean_pages(first, pages);
+    emptied_chunks_ += pages == osmem::kPagesPerChunk ? 1 : 0;
     std::fill_n(dirty_.begin() + first, pages, false);
-    purged_pages_ += pages;
     return true;
   }
 
@@ -75,7 +76,8 @@ class SourceModel {
   bool reads_as_zero(uint32_t first, uint32_t pages) const { return clean_pages(first, pages) == pages; }
   uint32_t resident_pages() const { return static_cast<uint32_t>(std::count(dirty_.begin(), dirty_.end(), true)); }
   int grown() const { return grown_; }
-  uint64_t purged_pages() const { return purged_pages_; }
+  uint64_t purged_pages() const { return purged_pages_; }  // that held something
+  int emptied_chunks() const { return emptied_chunks_; }   // purged in one call
   int looks() const { return looks_; }
   const std::vector<osmem::PageRange>& given() const { return given_; }
 
@@ -90,6 +92,7 @@ class SourceModel {
   int grown_ = 0;
   int looks_ = 0;
   uint64_t purged_pages_ = 0;
+  int emptied_chunks_ = 0;
 };
 
 // The model that the functions of kSource speak for.
