@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "bench/measure/build_facts.hpp"
+#include "bench/measure/peak_watch.hpp"
 
 namespace bench {
 namespace {
@@ -155,6 +156,7 @@ void describe_kernel(json& into) {
   put(into, "overcommit_memory", first_line("/proc/sys/vm/overcommit_memory"));
   put(into, "aslr", first_line("/proc/sys/kernel/randomize_va_space"));
   put(into, "load_average", first_line("/proc/loadavg"));
+  into["peak_watch"] = PeakWatch::available();
 }
 
 }  // namespace

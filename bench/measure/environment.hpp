@@ -9,7 +9,7 @@ namespace bench {
 
 // Keys: cpu {model, count, usable, governor, turbo, caches}, memory_bytes, memory_limit_bytes (of the cgroup, if any), kernel,
 // distribution, libc, compiler, compiler_flags, build_type, commit, dirty, date, host, transparent_huge_pages, overcommit_memory,
-// aslr, load_average, limits, allocator_variables (settings in the environment that allocators may read). What cannot be read is left out.
+// aslr, load_average, peak_watch (whether peaks can be watched), limits, allocator_variables (settings in the environment that allocators may read). What cannot be read is left out.
 nlohmann::json describe_environment();
 
 struct HostWarning {
@@ -17,8 +17,8 @@ struct HostWarning {
   std::string remedy;
 };
 
-// Doubts that the environment itself gives cause for: governor, turbo, load, memory limit, debug build, dirty tree, settings of
-// allocators in the environment.
+// Doubts that the environment itself gives cause for: governor, turbo, load, memory limit, peaks that cannot be watched, debug build,
+// dirty tree, settings of allocators in the environment.
 std::vector<HostWarning> host_warnings(const nlohmann::json& environment);
 
 // "Wed Nov 21 2026" is not for machines: "2026-11-21T12:00:00+00:00".

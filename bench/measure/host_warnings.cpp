@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "bench/measure/environment.hpp"
+#include "bench/measure/peak_watch.hpp"
 
 namespace bench {
 namespace {
@@ -42,6 +43,11 @@ void warn_of_memory(const json& environment, std::vector<HostWarning>& out) {
   if (huge == "always") {
     out.push_back({"transparent huge pages are set to always: resident memory of every allocator is rounded up to 2 MiB pieces",
                    "compare also with madvise in /sys/kernel/mm/transparent_hugepage/enabled"});
+  }
+  if (!environment.value("peak_watch", true)) {
+    out.push_back({fmt::format("small peaks cannot be watched: where memory went back, peak_rss may be up to {} KiB too low",
+                               vm_hwm_error_bytes(environment.at("cpu").value("usable", 1)) / 1024),
+                   "use Linux 5.5 or newer, and a container that allows the seccomp call"});
   }
 }
 

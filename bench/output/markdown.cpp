@@ -254,8 +254,9 @@ std::string method_section(const Report& report) {
   Student's t interval. One repetition has no interval.
 - A verdict needs p < 0.05 after Holm's correction over all ratios of that metric, and a difference above 1 %; otherwise
   "indistinguishable". Fewer than 5 blocks: "indicative", no verdict.
-- Peak RSS is VmHWM less what was resident before the workload started, with all code mapped in. Where the baseline's is below
-  64 KiB, one page more or less decides, and no ratio is formed. Fragmentation is peak RSS over the peak of live bytes requested.
+- Peak RSS is VmHWM less what was resident before the workload started, with all code mapped in. Where VmHWM might miss 2 % of it, the run is
+  repeated, and resident memory is counted before each call that may take some away. Where the baseline's is below 64 KiB, one page
+  more or less decides, and no ratio is formed. Fragmentation is peak RSS over the peak of live bytes requested.
 - A cell with any failed repetition has no figure. Geometric means are over the cells that every allocator completed.
 - Raw figures: samples.csv. Digest: summary.csv, where low and high are the distribution-free 95 % interval of the median (smallest and
   largest below 6 repetitions). Google Benchmark's format: benchmark.json.

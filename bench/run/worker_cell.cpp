@@ -1,7 +1,10 @@
 #include "bench/run/worker_cell.hpp"
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
+#include "bench/measure/peak_watch.hpp"
 #include "bench/stats/metric.hpp"
 
 namespace bench {
@@ -19,6 +22,17 @@ void add(Measured& into, const Sample& blank, std::string_view metric, double va
 
 double above(const json& result, const char* key, const char* floor) {
   return std::max(0.0, result.at(key).get<double>() - result.at(floor).get<double>());
+}
+
+double peak_above_start(const json& result) { return above(result, "peak_rss_bytes", "start_rss_bytes"); }
+
+// Peaks below this are watched: VmHWM could miss more than 2 % of them. With many CPUs no further than to what one look reads quickly.
+double watched_below_bytes() {
+  constexpr double kErrorsInAPeak = 50;
+  constexpr double kMostWatchedBytes = 64 << 20;
+  static const bool available = PeakWatch::available();
+  static const double error_bytes = static_cast<double>(vm_hwm_error_bytes(static_cast<int>(std::thread::hardware_concurrency())));
+  return available ? std::min(kErrorsInAPeak * error_bytes, kMostWatchedBytes) : 0;
 }
 
 std::string trimmed(double seconds) {
@@ -68,11 +82,8 @@ void WorkerCell::count_live_bytes(Launcher& launcher, Attempt& cell) {
     cell.remedy = "build or install the project as a whole; all other figures stand";
     return;
   }
-  Attempt counted = launcher.run(request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
+  const Attempt counted = run_checked(launcher, request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
   cell.interrupted |= counted.interrupted;
-  if (counted.status == Status::kOk) {
-    check_work(counted);
-  }
   if (counted.status == Status::kOk) {
     live_peak_bytes_ = static_cast<std::uint64_t>(above(counted.result, "live_peak_bytes", "live_before_bytes"));
   } else {
@@ -105,26 +116,38 @@ void WorkerCell::check_work(Attempt& attempt) const {
   }
 }
 
+Attempt WorkerCell::run_checked(Launcher& launcher, worker::Request request, const allocators::Candidate& allocator,
+                                double timeout_s) const {
+  Attempt attempt = launcher.run(std::move(request), allocator, timeout_s);
+  if (attempt.status == Status::kOk) {
+    check_work(attempt);
+  }
+  return attempt;
+}
+
 Measured WorkerCell::measure(Launcher& launcher, const allocators::Candidate& allocator, int block) {
   Measured out;
   const Sample blank_sample = blank(allocator, block);
-  Attempt timed = launcher.run(request(worker::Mode::kMeasure), allocator, options_.timeout_s);
-  if (timed.status == Status::kOk) {
-    check_work(timed);
-  }
+  const Attempt timed = run_checked(launcher, request(worker::Mode::kMeasure), allocator, options_.timeout_s);
   if (timed.status != Status::kOk) {
     add_failure(timed, blank_sample, out);
     return out;
   }
-  add_timed(timed.result, blank_sample, out);
+  double peak_bytes = peak_above_start(timed.result);
+  if (peak_bytes < watched_below_bytes()) {
+    const Attempt watched = run_checked(launcher, request(worker::Mode::kPeak), allocator, options_.timeout_s);
+    if (watched.status != Status::kOk) {
+      add_failure(watched, blank_sample, out);
+      return out;
+    }
+    peak_bytes = peak_above_start(watched.result);
+  }
+  add_timed(timed.result, peak_bytes, blank_sample, out);
   if (block < options_.memory_blocks) {
     worker::Request memory = request(worker::Mode::kMemory);
     memory.drain_s = options_.drain_s;
     const double drain_s = options_.drain_s.empty() ? 0 : options_.drain_s.back();
-    Attempt sampled = launcher.run(std::move(memory), allocator, options_.timeout_s + drain_s);
-    if (sampled.status == Status::kOk) {
-      check_work(sampled);
-    }
+    const Attempt sampled = run_checked(launcher, std::move(memory), allocator, options_.timeout_s + drain_s);
     if (sampled.status != Status::kOk) {
       add_failure(sampled, blank_sample, out);
     } else {
@@ -143,9 +166,8 @@ void WorkerCell::add_failure(const Attempt& attempt, const Sample& blank, Measur
   into.samples.push_back(std::move(sample));
 }
 
-void WorkerCell::add_timed(const json& result, const Sample& blank, Measured& into) const {
+void WorkerCell::add_timed(const json& result, double peak_bytes, const Sample& blank, Measured& into) const {
   const double wall_s = std::max(result.at("wall_s").get<double>(), 1e-9);
-  const double peak_bytes = above(result, "peak_rss_bytes", "start_rss_bytes");
   add(into, blank, "throughput", result.at("operations").get<double>() / wall_s);
   add(into, blank, "wall_time", wall_s);
   add(into, blank, "user_time", result.at("user_s"));

@@ -32,11 +32,13 @@ class WorkerCell final : public Cell {
 
  private:
   [[nodiscard]] worker::Request request(worker::Mode mode) const;
+  // Runs a worker that must do the baseline's work.
+  Attempt run_checked(Launcher& launcher, worker::Request request, const allocators::Candidate& allocator, double timeout_s) const;
   // Turns an attempt whose work differs from the baseline's into a WRONG one.
   void check_work(Attempt& attempt) const;
   void count_live_bytes(Launcher& launcher, Attempt& cell);
   void add_failure(const Attempt& attempt, const Sample& blank, Measured& into) const;
-  void add_timed(const nlohmann::json& result, const Sample& blank, Measured& into) const;
+  void add_timed(const nlohmann::json& result, double peak_bytes, const Sample& blank, Measured& into) const;
   void add_memory(const nlohmann::json& result, const Sample& blank, Measured& into) const;
 
   WorkerCellOptions options_;

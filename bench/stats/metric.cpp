@@ -19,7 +19,7 @@ constexpr std::array kMetrics{
     Metric{"instructions", "1", kLowerIsBetter, "more", "fewer",
            "instructions of the timed region"},
     Metric{"peak_rss", "bytes", kLowerIsBetter, "larger", "smaller",
-           "highest resident set (VmHWM) above that before the workload started",
+           "highest resident set above that before the workload started",
            kLeastResidentForRatioBytes},
     Metric{"fragmentation", "1", kLowerIsBetter, "larger", "smaller",
            "peak_rss over the peak of live bytes requested; 1 where every byte is used"},

@@ -1,12 +1,19 @@
 // Proves that memory, faults, timelines, hashes and the environment are read from the right place, against memory that the test itself
-// maps and touches. Does not prove anything about time.
+// maps and touches, and that no peak is missed however the memory goes back. Does not prove anything about time.
 #include <gmock/gmock.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string>
+#include <thread>
 
 #include "bench/measure/environment.hpp"
+#include "bench/measure/peak_watch.hpp"
 #include "bench/measure/process_memory.hpp"
 #include "bench/measure/sha256.hpp"
 #include "bench/measure/timeline.hpp"
@@ -58,6 +65,87 @@ TEST(MappingTotals, CountPrivateMemoryInFull) {
   EXPECT_GE(after->proportional_bytes + kSlackBytes, before->proportional_bytes + kBlockBytes);
   EXPECT_GE(after->resident_bytes, after->proportional_bytes);
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kShadowed = true;  // each page has others that tell of it, and these stay
+#else
+constexpr bool kShadowed = false;
+#endif
+
+// The ways in which memory goes back, each in a process of its own: the watch lasts until it ends.
+enum class Loss { kUnmapped, kAdvised, kCut, kReplaced, kBreakLowered, kUnmappedByAThread };
+
+class PeakWatchDeathTest : public testing::TestWithParam<Loss> {
+ protected:
+  static constexpr std::size_t kPages = 300;
+  static inline const auto kPageBytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  static inline const std::size_t kBytes = kPages * kPageBytes;
+
+  static char* take(Loss loss) {
+    if (loss == Loss::kBreakLowered) {
+      return static_cast<char*>(sbrk(static_cast<std::intptr_t>(kBytes)));
+    }
+    void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(memory, kBytes, MADV_NOHUGEPAGE);
+    return static_cast<char*>(memory);
+  }
+  static void lose(char* memory, Loss loss) {
+    switch (loss) {
+      case Loss::kUnmapped:
+        munmap(memory, kBytes);
+        break;
+      case Loss::kAdvised:
+        madvise(memory, kBytes, MADV_DONTNEED);
+        break;
+      case Loss::kCut:
+        mremap(memory, kBytes, kPageBytes, 0);
+        break;
+      case Loss::kReplaced:
+        mmap(memory, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        break;
+      case Loss::kBreakLowered:
+        sbrk(-static_cast<std::intptr_t>(kBytes));
+        break;
+      case Loss::kUnmappedByAThread:
+        std::thread([memory] { munmap(memory, kBytes); }).join();
+        break;
+    }
+  }
+  // Ends the process: with 0 if the peak is that of the memory taken and lost, and the next one starts without it.
+  [[noreturn]] static void watch(Loss loss) {
+    constexpr std::size_t kOthers = 24;  // pages of the stack and, in a thread's case, of its stack
+    PeakWatch& watch = PeakWatch::start();
+    std::thread([] {}).join();  // or the code of it would count
+    char* memory = take(loss);
+    watch.reset();
+    const std::uint64_t before_bytes = watch.peak_bytes();
+    for (std::size_t page = 0; page < kPages; ++page) {
+      static_cast<volatile char*>(memory)[page * kPageBytes] = 1;
+    }
+    lose(memory, loss);
+    const std::uint64_t pages = (watch.peak_bytes() - before_bytes) / kPageBytes;
+    watch.reset();
+    const std::uint64_t left_pages = (std::max(watch.peak_bytes(), before_bytes) - before_bytes) / kPageBytes;
+    std::fprintf(stderr, "peak %zu pages, %zu left\n", static_cast<std::size_t>(pages), static_cast<std::size_t>(left_pages));
+    const bool no_more = pages <= kPages + kOthers && left_pages <= kOthers;
+    std::_Exit(pages >= kPages && (no_more || kShadowed) ? 0 : 1);
+  }
+};
+
+TEST_P(PeakWatchDeathTest, SeesEachPageOfAPeakThatIsOver) {
+  ASSERT_TRUE(PeakWatch::available());
+  EXPECT_EXIT(watch(GetParam()), testing::ExitedWithCode(0), "peak [0-9]* pages");
+}
+
+std::string name_of(const testing::TestParamInfo<Loss>& loss) {
+  static constexpr const char* kNames[] = {"Unmapped", "Advised", "Cut", "Replaced", "BreakLowered", "UnmappedByAThread"};
+  return kNames[static_cast<int>(loss.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, PeakWatchDeathTest,
+                         testing::Values(Loss::kUnmapped, Loss::kAdvised, Loss::kCut, Loss::kReplaced, Loss::kBreakLowered,
+                                         Loss::kUnmappedByAThread),
+                         name_of);
 
 TEST(Usage, CountsAFaultForEachPageAtLeastOfHugeSize) {
   const Usage before = usage_so_far();
@@ -135,11 +223,12 @@ TEST(HostWarnings, NameEachDoubtAndNoOther) {
   doubtful["load_average"] = "3.50 1 1 1/2 3";
   doubtful["memory_limit_bytes"] = 1 << 30;
   doubtful["transparent_huge_pages"] = "always";
+  doubtful["peak_watch"] = false;
   doubtful["build_type"] = "Debug";
   doubtful["dirty"] = true;
   doubtful["allocator_variables"] = {"MALLOC_ARENA_MAX=1", "LD_PRELOAD=/x.so"};
   const auto text = warnings_of(doubtful);
-  for (const char* part : {"powersave", "turbo", "3.50", "1024 MiB", "always", "Debug", "c0ffee", "MALLOC_ARENA_MAX=1 is set",
+  for (const char* part : {"powersave", "turbo", "3.50", "1024 MiB", "always", "up to 496 KiB too low", "Debug", "c0ffee", "MALLOC_ARENA_MAX=1 is set",
                            "LD_PRELOAD=/x.so is not passed on"}) {
     EXPECT_THAT(text, testing::HasSubstr(part));
   }

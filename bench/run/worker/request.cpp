@@ -9,13 +9,14 @@
 namespace bench::worker {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mode>, 7> kModes = {{{"identify", Mode::kIdentify},
+constexpr std::array<std::pair<std::string_view, Mode>, 8> kModes = {{{"identify", Mode::kIdentify},
                                                                       {"list", Mode::kList},
                                                                       {"resolve", Mode::kResolve},
                                                                       {"calibrate", Mode::kCalibrate},
                                                                       {"measure", Mode::kMeasure},
                                                                       {"live", Mode::kLive},
-                                                                      {"memory", Mode::kMemory}}};
+                                                                      {"memory", Mode::kMemory},
+                                                                      {"peak", Mode::kPeak}}};
 
 [[noreturn]] void reject(std::string_view key, std::string_view value) {
   throw std::runtime_error("cannot read '" + std::string(key) + "=" + std::string(value) +

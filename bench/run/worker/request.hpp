@@ -16,6 +16,7 @@ enum class Mode {
   kMeasure,    // timed; nothing else runs in the process
   kLive,       // count requested live bytes; not timed
   kMemory,     // resident memory over time and after the drain; not timed
+  kPeak,       // the exact peak of resident memory; not timed
 };
 
 struct Request {

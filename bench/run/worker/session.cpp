@@ -152,10 +152,17 @@ void Session::start_observing() {
   if (request_.mode == Mode::kLive || request_.mode == Mode::kMemory) {
     timeline_ = std::make_unique<Timeline>(kSamplingInterval, live_now_);
   }
+  if (request_.mode == Mode::kPeak) {
+    peak_watch_ = &PeakWatch::start();
+  }
   outcome_.initial_rss_bytes = resident_memory().value_or(ResidentMemory{}).now_bytes;
   map_in_code();
   outcome_.peak_was_reset = reset_peak();
   outcome_.before = resident_memory().value_or(ResidentMemory{});
+  if (peak_watch_ != nullptr) {
+    peak_watch_->reset();
+    outcome_.before.now_bytes = peak_watch_->peak_bytes();
+  }
   if (live_reset_peak_ != nullptr) {
     live_reset_peak_();
     outcome_.live_before_bytes = live_now_();
@@ -192,6 +199,9 @@ void Session::tear_down() {
   set_recording(0);
   outcome_.usage = usage_so_far() - usage_before_;
   outcome_.after = resident_memory().value_or(ResidentMemory{});
+  if (peak_watch_ != nullptr) {
+    outcome_.after.peak_bytes = peak_watch_->peak_bytes();
+  }
   if (live_peak_ != nullptr) {
     outcome_.live_peak_bytes = live_peak_();
   }

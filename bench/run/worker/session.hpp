@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "allocator/api/allocator.hpp"
+#include "bench/measure/peak_watch.hpp"
 #include "bench/measure/process_memory.hpp"
 #include "bench/measure/timeline.hpp"
 #include "bench/measure/usage.hpp"
@@ -77,6 +78,7 @@ class Session {
   const workloads::Setup setup_;
   std::unique_ptr<workloads::Workload> workload_;
   std::unique_ptr<Timeline> timeline_;
+  PeakWatch* peak_watch_ = nullptr;  // of a run for the exact peak
   std::uint64_t (*live_now_)() = nullptr;
   std::uint64_t (*live_peak_)() = nullptr;
   void (*live_reset_peak_)() = nullptr;
