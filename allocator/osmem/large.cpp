@@ -36,6 +36,7 @@ constinit MappingTable g_mappings;
 constinit Cached g_cache[kCacheSlots];
 constinit std::size_t g_cache_count = 0;
 constinit std::size_t g_cached_bytes = 0;
+constinit std::atomic<std::uint32_t> g_cached_grown{0};  // cached mappings that had grown; written under g_lock
 constinit std::size_t g_live_bytes = 0;
 constinit std::size_t g_mapped_bytes = 0;
 constinit std::size_t g_idle_bytes = 0;  // of live mappings' tails
@@ -46,6 +47,18 @@ constinit bool g_threshold_pinned = false;  // set at start
 std::size_t round_to_pages(std::size_t bytes) {
   const std::size_t mask = os::page_bytes() - 1;
   return (bytes + mask) & ~mask;
+}
+
+void count_cached_grown(std::uint32_t change) {
+  g_cached_grown.store(g_cached_grown.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);  // relaxed: a hint
+}
+
+Cached remove_cached(std::size_t index) {
+  const Cached taken = g_cache[index];
+  g_cache[index] = g_cache[--g_cache_count];
+  g_cached_bytes -= taken.bytes;
+  if (taken.had_grown) count_cached_grown(-1U);
+  return taken;
 }
 
 // Removes the cached mapping that suits best: the smallest that is large enough, else the largest.
@@ -62,11 +75,7 @@ Cached take_cached(std::size_t bytes) {
     const bool better = chosen >= bytes ? candidate >= bytes && candidate < chosen : candidate > chosen;
     if (better) best = i;
   }
-  if (best == kCacheSlots) return {};
-  const Cached taken = g_cache[best];
-  g_cache[best] = g_cache[--g_cache_count];
-  g_cached_bytes -= taken.bytes;
-  return taken;
+  return best == kCacheSlots ? Cached{} : remove_cached(best);
 }
 
 // Whether so much more may lie in the cache and in idle tails. g_lock held.
@@ -82,6 +91,7 @@ bool put_cached(const Mapping& mapping) {
   if (g_cache_count == kCacheSlots || !may_keep(mapping.capacity_bytes)) return false;
   g_cache[g_cache_count++] = {mapping.address, mapping.capacity_bytes, now, mapping.growth_count != 0};
   g_cached_bytes += mapping.capacity_bytes;
+  if (mapping.growth_count != 0) count_cached_grown(1);
   return true;
 }
 
@@ -146,6 +156,8 @@ void raise_threshold(std::size_t freed_bytes) {
 }  // namespace
 
 std::size_t threshold_bytes() { return g_threshold.load(std::memory_order_relaxed); }  // relaxed: a hint
+
+bool has_cached_grown() { return g_cached_grown.load(std::memory_order_relaxed) != 0; }  // relaxed: a hint
 
 void pin_threshold(std::size_t bytes) {
   g_threshold_pinned = true;
@@ -280,11 +292,7 @@ Cached take_aged(std::uint64_t older_than_ms) {
   Guard guard(g_lock);
   std::size_t i = 0;
   while (i < g_cache_count && g_cache[i].freed_ms >= older_than_ms) ++i;
-  if (i == g_cache_count) return {};
-  const Cached taken = g_cache[i];
-  g_cache[i] = g_cache[--g_cache_count];
-  g_cached_bytes -= taken.bytes;
-  return taken;
+  return i == g_cache_count ? Cached{} : remove_cached(i);
 }
 
 }  // namespace
@@ -356,6 +364,7 @@ void recover_after_fork() {
   // Another thread was at work here. An entry of the cache may be half written: what the cache holds is given up.
   g_cache_count = 0;
   g_cached_bytes = 0;
+  g_cached_grown.store(0, std::memory_order_relaxed);  // relaxed: one thread is left
   g_mappings.repair();
   g_live_bytes = 0;
   g_mapped_bytes = 0;

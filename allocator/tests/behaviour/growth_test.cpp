@@ -1,0 +1,106 @@
+// Proves for blocks that grow by realloc: from 4 KiB on they move by a quarter at a time at least; the blocks they leave behind serve the
+// next ones instead of staying resident; a run that becomes a mapping leaves no pages behind; a block grows on the pages of one that
+// had grown before; contents survive.
+// Does not prove: how large mappings grow (large_test.cpp), nor any time.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include "allocator/osmem/osmem.h"
+
+namespace {
+
+constexpr std::size_t kKiB = 1024;
+
+std::size_t resident_bytes() {
+  // Exact, unlike statm, whose counters some kernels bring together only now and then.
+  std::ifstream rollup("/proc/self/smaps_rollup");
+  std::string word;
+  std::size_t kib = 0;
+  while (rollup >> word && word != "Rss:") continue;
+  rollup >> kib;
+  return kib << 10;
+}
+
+class Growth : public testing::Test {
+ protected:
+  void SetUp() override {
+    os_free(os_malloc(1));
+    os_trim(0);
+    block_ = static_cast<unsigned char*>(os_malloc(kStep));
+    std::memset(block_, 1, kStep);
+  }
+  void TearDown() override { os_free(block_); }
+
+  // Grows the block by steps, each filled with its own number, and counts the moves.
+  void grow_to(std::size_t bytes) {
+    for (; bytes_ < bytes; bytes_ += kStep) {
+      auto* grown = static_cast<unsigned char*>(os_realloc(block_, bytes_ + kStep));
+      ASSERT_NE(grown, nullptr);
+      moves_ += grown != block_ ? 1 : 0;
+      block_ = grown;
+      std::memset(block_ + bytes_, mark(bytes_), kStep);
+    }
+  }
+  void expect_contents() const {
+    for (std::size_t at = 0; at < bytes_; ++at) ASSERT_EQ(block_[at], mark(at)) << "at " << at;
+  }
+
+  static constexpr std::size_t kStep = 512;
+  static unsigned char mark(std::size_t at) { return static_cast<unsigned char>(at / kStep + 1); }
+
+  unsigned char* block_ = nullptr;
+  std::size_t bytes_ = kStep;
+  int moves_ = 0;
+};
+
+TEST_F(Growth, BySmallStepsMovesByQuarters) {
+  grow_to(4 * kKiB);
+  moves_ = 0;
+  grow_to(32 * kKiB);
+  EXPECT_LE(moves_, 10) << "eight times as large in steps of a quarter";
+  expect_contents();
+}
+
+TEST_F(Growth, LeavesItsOldBlocksToTheNext) {
+  const std::size_t before = resident_bytes();
+  grow_to(100 * kKiB);
+EXPECT_LE(resident_bytes(), before + 100 * kKiB + 200 * kKiB);
+  expect_contents();
+}
+
+TEST_F(Growth, GoesWhereTheLastBlockHadGrown) {
+  constexpr std::size_t kLong = 1024 * kKiB;
+  grow_to(kLong);
+  const std::size_t before = resident_bytes();
+  os_free(block_);
+  block_ = static_cast<unsigned char*>(os_malloc(kStep));
+  std::memset(block_, 1, kStep);
+  bytes_ = kStep;
+  grow_to(kLong);
+  EXPECT_LE(resident_bytes(), before + 100 * kKiB);
+  expect_contents();
+}
+
+TEST_F(Growth, OfARunIntoAMappingLeavesNoPages) {
+  constexpr std::size_t kRun = 100 * kKiB;
+  grow_to(kRun);
+  moves_ = 0;
+  grow_to(2 * kRun);
+  if (moves_ != 0) GTEST_SKIP() << "the run could not grow in place";
+  // Behind it, so that it has to move.
+  void* neighbour = os_malloc(40 * kKiB);
+  struct os_stats stats = {};
+  ASSERT_TRUE(os_stats(&stats));
+  const std::size_t dirty_before = stats.dirty_bytes;
+  while (moves_ == 0) grow_to(bytes_ + kStep);
+  ASSERT_TRUE(os_stats(&stats));
+  EXPECT_LT(stats.dirty_bytes, dirty_before + kRun);
+  expect_contents();
+  os_free(neighbour);
+}
+
+}  // namespace
