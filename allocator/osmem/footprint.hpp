@@ -20,8 +20,14 @@
 
 namespace osmem {
 
+// How far above the peak of what is needed dirty pages may go, in percent of it. More saves page faults where loads change their shape.
+inline constexpr std::size_t kDefaultSlackPercent = 2;
+
 class Footprint {
  public:
+  // Not while others may ask.
+  void set_slack(std::size_t percent) { slack_percent_ = static_cast<std::ptrdiff_t>(percent); }
+
   // `pages` more are needed, `were_idle` of them counted as idle before.
   void need(std::ptrdiff_t pages, std::ptrdiff_t were_idle) {
     if (were_idle != 0) add(idle_, -were_idle);
@@ -50,7 +56,7 @@ class Footprint {
   [[nodiscard]] std::size_t excess(std::size_t dirty_pages) const {
     const std::ptrdiff_t resident = get(needed_) + get(idle_) + static_cast<std::ptrdiff_t>(dirty_pages);
     const std::ptrdiff_t peak = get(peak_);
-    const std::ptrdiff_t slack = std::max(kLeastSlackPages, peak / kSlackShare);
+    const std::ptrdiff_t slack = std::max(kLeastSlackPages, peak * slack_percent_ / 100);
     if (resident <= peak + slack) return 0;
     // Half of the slack besides, so that the next one comes some pages later.
     return static_cast<std::size_t>(resident - peak - slack / 2);
@@ -72,7 +78,6 @@ class Footprint {
 
  private:
   static constexpr std::ptrdiff_t kLeastSlackPages = 16;
-  static constexpr std::ptrdiff_t kSlackShare = 8;  // of the peak
 
   using Count = std::atomic<std::ptrdiff_t>;
   // Relaxed: nothing hangs on the order, see the top.
@@ -85,6 +90,7 @@ class Footprint {
   Count needed_{0};
   Count idle_{0};
   Count peak_{0};  // of needed_
+  std::ptrdiff_t slack_percent_ = kDefaultSlackPercent;
 };
 
 }  // namespace osmem

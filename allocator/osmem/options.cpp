@@ -87,11 +87,13 @@ void read_options() {
   read_flag("OSMEM_VERBOSE", g_options.verbose);
   read_number("OSMEM_MMAP_THRESHOLD", g_options.mmap_threshold_bytes, std::size_t{1} << 30);
   read_number("OSMEM_PURGE_DELAY", g_options.purge_delay_ms, 3600 * 1000);
+  read_number("OSMEM_SLACK", g_options.slack_percent, 1000);
   if (g_options.verbose) {
     Writer(STDERR_FILENO)
         .text("osmem: heap ").text(g_options.heap == HeapBackEnd::kRegion ? "region" : "sbrk")
         .text(", mmap threshold ").number(g_options.mmap_threshold_bytes)
-        .text(" bytes (0: adaptive), purge delay ").number(g_options.purge_delay_ms).text(" ms\n");
+        .text(" bytes (0: adaptive), purge delay ").number(g_options.purge_delay_ms)
+        .text(" ms, slack ").number(g_options.slack_percent).text(" %\n");
   }
 }
 

@@ -133,6 +133,9 @@ class PageHeap {
   // Gives back the dirty pages that would raise the peak; see footprint.hpp.
   void make_room();
 
+  // See footprint.hpp. Before anything is allocated.
+  void set_slack(std::size_t percent) { footprint_.set_slack(percent); }
+
   // Old peaks count less from now on, or not at all. Without the lock.
   void age_peak() { footprint_.age(); }
   void forget_peak() { footprint_.forget_peak(); }

@@ -76,6 +76,7 @@ bool start_locked() {
     errno = saved_errno;
     return false;
   }
+  g_page_heap.set_slack(g_options.slack_percent);
   if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);
   g_has_key = pthread_key_create(&g_thread_end_key, on_thread_end) == 0;
   g_started.store(true, std::memory_order_release);  // pairs with ensure_started()

@@ -186,7 +186,8 @@ class Options(unittest.TestCase):
     def test_a_bad_value_gives_one_warning_and_the_default_stays(self) -> None:
         defaults = run("nothing", OSMEM_VERBOSE="1").stderr
         self.assertEqual(len(defaults.splitlines()), 1)
-        bad = {"OSMEM_STATS": "yes", "OSMEM_LEAKS": "2", "OSMEM_MMAP_THRESHOLD": "128k", "OSMEM_PURGE_DELAY": "-1"}
+        bad = {"OSMEM_STATS": "yes", "OSMEM_LEAKS": "2", "OSMEM_MMAP_THRESHOLD": "128k", "OSMEM_PURGE_DELAY": "-1",
+               "OSMEM_SLACK": "1001"}
         for name, value in bad.items():
             with self.subTest(option=name):
                 lines = run("leaks", OSMEM_VERBOSE="1", **{name: value}).stderr.splitlines()
@@ -199,6 +200,11 @@ class Options(unittest.TestCase):
         self.assertEqual(len(lines), 2)
         self.assertTrue(lines[0].startswith("osmem: OSMEM_HEAP=stack is not region or sbrk"))
         self.assertIn("heap region", lines[1])
+
+    def test_what_is_in_force_is_said(self) -> None:
+        said = run("nothing", OSMEM_VERBOSE="1", OSMEM_SLACK="40", OSMEM_PURGE_DELAY="7", OSMEM_MMAP_THRESHOLD="99999").stderr
+        for part in ["slack 40 %", "purge delay 7 ms", "mmap threshold 99999 bytes"]:
+            self.assertIn(part, said)
 
     def test_values_out_of_range_and_empty_ones_are_bad(self) -> None:
         for value in ["", "99999999999999999999999", str(1 << 31), " 1", "1 "]:

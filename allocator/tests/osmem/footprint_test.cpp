@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -26,7 +27,7 @@ class Footprint : public testing::Test {
  protected:
   static constexpr uint32_t kRunPages = 10;
   static constexpr uint32_t kRuns = 200;
-  static constexpr uint32_t kSlackPages = kRunPages * kRuns / 8;
+  static constexpr uint32_t kSlackPages = std::max(16U, static_cast<uint32_t>(kRunPages * kRuns * osmem::kDefaultSlackPercent / 100));
 
   // The first page of a run of which the first `written` pages are touched.
   uint32_t take_run(uint32_t pages, uint32_t written) {
@@ -90,6 +91,17 @@ TEST_F(Footprint, DirtyPagesDoNotRaiseThePeak) {
   }
   EXPECT_GT(source_.purged_pages(), 0u);
   heap_.check_invariants();
+}
+
+// Holes of ten pages are of no use for runs of twelve.
+TEST_F(Footprint, TheSlackIsWhatWasAskedFor) {
+  heap_.set_slack(30);
+  make_holes();
+  take_runs(kRuns / 2 * kRunPages / 12, 12, 12);
+  const osmem::PageHeapStats stats = heap_.stats();
+  const uint32_t peak = kRunPages * kRuns;
+  EXPECT_LE(stats.used_pages + stats.dirty_pages, peak + peak * 3 / 10);
+  EXPECT_GT(stats.used_pages + stats.dirty_pages, peak + peak / 10) << "half of the slack is left after a purge";
 }
 
 TEST_F(Footprint, BelowThePeakNothingGoesBack) {
