@@ -157,7 +157,9 @@ void raise_threshold(std::size_t freed_bytes) {
 
 std::size_t threshold_bytes() { return g_threshold.load(std::memory_order_relaxed); }  // relaxed: a hint
 
-bool has_cached_grown() { return g_cached_grown.load(std::memory_order_relaxed) != 0; }  // relaxed: a hint
+bool has_cached_grown() {
+  return !g_threshold_pinned && g_cached_grown.load(std::memory_order_relaxed) != 0;  // relaxed: a hint
+}
 
 void pin_threshold(std::size_t bytes) {
   g_threshold_pinned = true;

@@ -75,7 +75,8 @@ void for_each(void (*visit)(void* address, std::size_t bytes, void* context), vo
 std::size_t threshold_bytes();
 void pin_threshold(std::size_t bytes);
 
-// Whether a mapping is cached that had grown by realloc. A hint: it may be gone at the next moment. Without the lock.
+// Whether a mapping is cached that had grown by realloc, and smaller blocks than the threshold may take it (it is not pinned). A hint:
+// it may be gone at the next moment. Without the lock.
 bool has_cached_grown();
 
 void recover_after_fork();

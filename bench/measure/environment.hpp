@@ -9,7 +9,8 @@ namespace bench {
 
 // Keys: cpu {model, count, usable, governor, turbo, caches}, memory_bytes, memory_limit_bytes (of the cgroup, if any), kernel,
 // distribution, libc, compiler, compiler_flags, build_type, commit, dirty, date, host, transparent_huge_pages, overcommit_memory,
-// aslr, load_average, peak_watch (whether peaks can be watched), limits, allocator_variables (settings in the environment that allocators may read). What cannot be read is left out.
+// aslr, load_average, peak_watch (whether peaks can be watched), limits, allocator_variables (settings in the environment that
+// allocators may read). What cannot be read is left out.
 nlohmann::json describe_environment();
 
 struct HostWarning {

@@ -1,13 +1,13 @@
 // The exact peak of this process's resident memory, for heaps so small that VmHWM will not do.
 //
-// Since Linux 6.2 each CPU counts up to 31 pages by itself (with more than 16 CPUs more) before all may see them, and VmHWM is raised, from what is seen, only just
-// before memory goes back and when somebody reads it. A peak that is over when it is read may so be 31 pages a CPU too low, and a process that
-// gives memory back looks leaner than one that keeps it. Here the process itself looks before each system call that may take pages
-// away.
+// Since Linux 6.2 each CPU counts up to 31 pages by itself (with more than 16 CPUs more) before all may see them, and VmHWM is
+// raised, from what is seen, only just before memory goes back and when somebody reads it. A peak that is over when it is read
+// may so be 31 pages a CPU too low, and a process that gives memory back looks leaner than one that keeps it. Here the process itself
+// looks before each system call that may take pages away.
 //
 // How: a thread of its own, and a filter (seccomp's user notification, Linux 5.5) that stops other threads in those calls until it
-// has looked. That takes some 10 us, and grows with the resident set where the page tables have to be walked for an exact figure (Linux 6.2
-// to 6.16), so such a run is not timed.
+// has looked. That takes some 10 us, and grows with the resident set where the page tables have to be walked for an exact figure
+// (Linux 6.2 to 6.16), so such a run is not timed.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ std::uint64_t vm_hwm_error_bytes(int cpus);
 
 class PeakWatch {
  public:
-  // Whether the kernel can do it.
+  // Whether the kernel can do it, and lets us: tried once, in a child process, and remembered.
   static bool available();
 
   // Watches the calling thread, and those that it starts from here on, until the process ends; the children it forks are stopped, too,

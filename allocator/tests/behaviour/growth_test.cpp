@@ -6,24 +6,13 @@
 
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <string>
 
 #include "allocator/osmem/osmem.h"
+#include "allocator/tests/behaviour/resident.hpp"
 
 namespace {
 
 constexpr std::size_t kKiB = 1024;
-
-std::size_t resident_bytes() {
-  // Exact, unlike statm, whose counters some kernels bring together only now and then.
-  std::ifstream rollup("/proc/self/smaps_rollup");
-  std::string word;
-  std::size_t kib = 0;
-  while (rollup >> word && word != "Rss:") continue;
-  rollup >> kib;
-  return kib << 10;
-}
 
 class Growth : public testing::Test {
  protected:

@@ -11,13 +11,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "allocator/osmem/osmem.h"
+#include "allocator/tests/behaviour/resident.hpp"
 
 namespace {
 
@@ -26,16 +26,6 @@ constexpr std::size_t kBurstBytes = 256 * kMiB;
 constexpr std::size_t kSlackBytes = 2 * kMiB;
 constexpr int kTicks = 200;
 constexpr std::chrono::milliseconds kTick{5};
-
-std::size_t resident_bytes() {
-  // Exact, unlike statm, whose counters the kernel brings together only now and then.
-  std::ifstream rollup("/proc/self/smaps_rollup");
-  std::string word;
-  std::size_t kib = 0;
-  while (rollup >> word && word != "Rss:") continue;
-  rollup >> kib;
-  return kib << 10;
-}
 
 struct SizeRange {
   std::size_t least;
