@@ -15,7 +15,7 @@ struct Options {
   HeapBackEnd heap = HeapBackEnd::kRegion;      // OSMEM_HEAP=region|sbrk
   std::size_t mmap_threshold_bytes = 0;         // OSMEM_MMAP_THRESHOLD=BYTES; 0: adaptive
   std::size_t purge_delay_ms = 250;             // OSMEM_PURGE_DELAY=MS; 0: at once
-  std::size_t slack_percent = kDefaultSlackPercent;  // OSMEM_SLACK=PERCENT, see footprint.hpp
+  std::size_t slack_percent = kDefaultSlackPercent;  // OSMEM_SLACK=PERCENT, where it starts; see footprint.hpp
   StatsAtExit stats = StatsAtExit::kNo;         // OSMEM_STATS=1|json
   bool leaks = false;                           // OSMEM_LEAKS=1
   bool verbose = false;                         // OSMEM_VERBOSE=1: says at start what is in force

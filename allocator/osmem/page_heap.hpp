@@ -137,7 +137,7 @@ class PageHeap {
   void set_slack(std::size_t percent) { footprint_.set_slack(percent); }
 
   // Old peaks count less from now on, or not at all. Without the lock.
-  void age_peak() { footprint_.age(); }
+  void age_peak(std::uint64_t now_ms) { footprint_.age(now_ms); }
   void forget_peak() { footprint_.forget_peak(); }
 
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "allocator/osmem/fork_order.hpp"
+#include "allocator/osmem/os.hpp"
 #include "allocator/osmem/page_heap.hpp"
 
 namespace osmem {
@@ -15,7 +16,12 @@ void PageHeap::make_room_locked() {
   const std::size_t excess = std::min<std::size_t>(footprint_.excess(dirty_pages_), dirty_pages_);
   if (excess == 0) return;
   const std::size_t keep_pages = dirty_pages_ - excess;
-  if (purge_locked(keep_pages, kPagesPerSlice) + purge_locked(keep_pages, 1) == 0) footprint_.accept(dirty_pages_);
+  const std::size_t purged = purge_locked(keep_pages, kPagesPerSlice) + purge_locked(keep_pages, 1);
+  if (purged == 0) {
+    footprint_.accept(dirty_pages_);
+  } else {
+    footprint_.count_purged(purged, os::now_ms());
+  }
 }
 
 // Where enough of a run just taken is resident and not expected to be touched, its pages go back, but for the first. Opens the

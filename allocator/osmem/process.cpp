@@ -177,7 +177,7 @@ void purge_unwanted(std::uint64_t now) {
                                                std::memory_order_relaxed, std::memory_order_relaxed)) {
     return;
   }
-  g_page_heap.age_peak();
+  g_page_heap.age_peak(now);
   const std::size_t kept = kept_pages();
   const std::size_t unwanted = g_page_heap.take_low_water();
   const std::size_t dirty = g_page_heap.dirty_pages();

@@ -1,6 +1,6 @@
 // Proves that dirty pages go back before they would raise the peak of needed pages, stay below it, and are not asked for again
 // and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed, and
-// those of a run as far as such runs are touched; that
+// those of a run as far as such runs are touched; that the slack grows while pages go back at a pace that costs, and shrinks again; that
 // places whose pages are dirty serve first, and those at high addresses go back first; that an empty chunk goes back whole. Does not prove how much a program's peak shrinks (bench shows that).
 #include "allocator/osmem/footprint.hpp"
 
@@ -138,6 +138,23 @@ TEST_F(Footprint, PagesOfASlabCountOnceTheyAreNeeded) {
   heap_.check_invariants();
 }
 
+// Runs of many lengths in turn, between runs that stay: no place fits the next ones.
+TEST_F(Footprint, ALoadThatChangesItsShapeAllTheTimeGetsMoreSlack) {
+  constexpr uint32_t kPeak = kRunPages * kRuns;
+  make_holes();
+  size_t most = 0;
+  for (uint32_t round = 0; round < 200; round++) {
+    const uint32_t pages = 11 + round * 7 % 90;
+    const std::vector<uint32_t> runs = take_runs(kPeak / 2 / pages, pages, pages);
+    const osmem::PageHeapStats stats = heap_.stats();
+    most = std::max(most, stats.used_pages + stats.dirty_pages);
+    free_all(runs);
+  }
+  EXPECT_GT(most, kPeak + 2 * kSlackPages);
+  EXPECT_LE(most, kPeak + kPeak * osmem::kWidestSlackPercent / 100);
+  heap_.check_invariants();
+}
+
 // The clean hole would fit exactly, but its pages would have to be touched.
 TEST_F(Footprint, AChunkWithDirtyPagesComesFirst) {
   const uint32_t low = take_run(2 * kRunPages);
@@ -264,6 +281,87 @@ TEST_F(Footprint, RunsTouchedWholeAreSeldomLookedAt) {
     ASSERT_TRUE(heap_.free(take_run(kRunPages)));
   }
   EXPECT_EQ(source_.looks(), 10);
+}
+
+// A peak of 10,000 pages, and pages that go back at some pace, on a clock of the test's own.
+class Slack : public testing::Test {
+ protected:
+  static constexpr size_t kPeak = 10'000;
+  static constexpr size_t kTurnover = kPeak / 2;
+
+  void SetUp() override { footprint_.need(kPeak, 0); }
+
+  // As many pages as are looked at together go back within `ms`.
+  void purge_within(uint64_t ms) {
+    footprint_.count_purged(kTurnover / 2, now_ms_);
+    now_ms_ += ms;
+    footprint_.count_purged(kTurnover / 2, now_ms_);
+  }
+
+  osmem::Footprint footprint_;
+  uint64_t now_ms_ = 1000;
+};
+
+TEST_F(Slack, GrowsWhilePagesGoBackAtAPaceThatCosts) {
+  EXPECT_EQ(footprint_.slack_percent(), 1);
+  EXPECT_GT(footprint_.excess(200), 0u);
+  for (const int percent : {2, 4, 8, 12, 12}) {
+    purge_within(kTurnover / 50);
+    EXPECT_EQ(footprint_.slack_percent(), percent);
+  }
+  EXPECT_EQ(footprint_.excess(1200), 0u);
+  EXPECT_GT(footprint_.excess(1201), 0u);
+}
+
+TEST_F(Slack, StaysWhereTheyGoBackSlowly) {
+  for (int i = 0; i < 10; i++) {
+    purge_within(kTurnover / 50 + 1);
+  }
+  EXPECT_EQ(footprint_.slack_percent(), 1);
+}
+
+TEST_F(Slack, StaysWhereFewGoBack) {
+  footprint_.count_purged(kTurnover - 1, now_ms_);
+  EXPECT_EQ(footprint_.slack_percent(), 1);
+  footprint_.count_purged(1, now_ms_);
+  EXPECT_EQ(footprint_.slack_percent(), 2);
+}
+
+TEST_F(Slack, ShrinksStepByStepOnceHardlyAnyGoBack) {
+  purge_within(1);
+  purge_within(1);
+  ASSERT_EQ(footprint_.slack_percent(), 4);
+  footprint_.age(now_ms_ += 99);
+  EXPECT_EQ(footprint_.slack_percent(), 4) << "too early to tell";
+  for (const int percent : {2, 1, 1}) {
+    footprint_.age(now_ms_ += 100);
+    EXPECT_EQ(footprint_.slack_percent(), percent);
+  }
+}
+
+TEST_F(Slack, StaysWideWhileItsPagesAreInDemand) {
+  purge_within(1);
+  for (int i = 0; i < 10; i++) {
+    footprint_.count_purged(1000, now_ms_ += 100);
+    footprint_.age(now_ms_);
+    EXPECT_EQ(footprint_.slack_percent(), 2) << "10 pages a ms: too few to grow, too many to shrink";
+  }
+}
+
+TEST_F(Slack, IsForgottenWithThePeak) {
+  purge_within(1);
+  footprint_.forget_peak();
+  EXPECT_EQ(footprint_.slack_percent(), 1);
+}
+
+TEST_F(Slack, OfNothingOrMoreThanTheWidestStays) {
+  for (const size_t percent : {size_t{0}, osmem::kWidestSlackPercent, size_t{1000}}) {
+    footprint_.set_slack(percent);
+    for (int i = 0; i < 100; i++) {
+      purge_within(1);
+    }
+    EXPECT_EQ(static_cast<size_t>(footprint_.slack_percent()), percent);
+  }
 }
 
 TEST(FootprintWithoutPurge, DoesNotTryForEachPage) {
