@@ -60,6 +60,11 @@ def draw_charts(directory: Path) -> None:
         raise PublishError(done.stderr.strip() or "charts.py failed")
 
 
+def checkout_of(directory: Path) -> Path | None:
+    """The checkout of the project that a run lies in, which may be another than the one it is published into."""
+    return next((parent for parent in directory.resolve().parents if (parent / "CMakePresets.json").is_file()), None)
+
+
 def without_own_folder(text: str, root: Path) -> str:
     """Paths into the project become relative to it: where it was checked out is nobody's business."""
     return text.replace(f"{root.resolve()}/", "").replace(str(root.resolve()), ".")
@@ -69,9 +74,12 @@ def copy(directory: Path, target: Path, root: Path) -> None:
     if target.exists():
         raise PublishError(f"{target} exists already; choose another NAME or remove it")
     target.mkdir(parents=True)
+    checkouts = {root, checkout_of(directory) or root}
     for name in REQUIRED + [name for name in OPTIONAL if (directory / name).exists()]:
         text = (directory / name).read_text(encoding="utf-8")
-        (target / name).write_text(without_own_folder(text, root), encoding="utf-8")
+        for checkout in checkouts:
+            text = without_own_folder(text, checkout)
+        (target / name).write_text(text, encoding="utf-8")
     shutil.copytree(directory / "charts", target / "charts")
 
 

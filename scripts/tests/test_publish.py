@@ -88,6 +88,17 @@ class Publish(unittest.TestCase):
         self.assertNotIn(str(self.root), text)
         self.assertNotIn(str(self.root), (self.root / "README.md").read_text())
 
+    def test_names_no_folder_of_the_checkout_that_measured(self) -> None:
+        measured = self.run_dir.parent / "elsewhere"
+        (measured / "results" / "local").mkdir(parents=True)
+        (measured / "CMakePresets.json").write_text("{}")
+        self.run_dir = self.run_dir.rename(measured / "results" / "local" / "run")
+        self.set_environment(command="bench", library=f"{measured}/build/release/lib/libosmem.so")
+        self.assertEqual(self.publish().returncode, 0)
+        text = (self.root / "results" / "first" / "environment.json").read_text()
+        self.assertIn('"build/release/lib/libosmem.so"', text)
+        self.assertNotIn(str(measured), text)
+
     def test_refuses_a_run_that_lacks_a_file(self) -> None:
         (self.run_dir / "samples.csv").unlink()
         self.assert_refused(self.publish(), "lacks samples.csv")
