@@ -2,7 +2,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
-#include "bench/run/suite.hpp"
+#include "bench/plan/suite.hpp"
 
 namespace bench::cli {
 namespace {

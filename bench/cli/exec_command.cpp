@@ -1,7 +1,7 @@
 // bench exec: measures any program, with all its children, under each allocator.
 #include "bench/cli/measure_words.hpp"
-#include "bench/run/pattern.hpp"
-#include "bench/run/suite.hpp"
+#include "bench/plan/pattern.hpp"
+#include "bench/plan/suite.hpp"
 
 namespace bench::cli {
 namespace {

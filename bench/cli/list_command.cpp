@@ -3,15 +3,15 @@
 
 #include <memory>
 
-#include "allocator/adapters/adapters.hpp"
+#include "bench/allocators/adapters/adapters.hpp"
 #include "bench/cli/measure_words.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
-#include "bench/run/exec_program.hpp"
+#include "bench/plan/exec_program.hpp"
 #include "bench/run/plan.hpp"
 #include "bench/run/scratch_folder.hpp"
-#include "bench/run/suite.hpp"
-#include "bench/stats/metric.hpp"
+#include "bench/plan/suite.hpp"
+#include "bench/model/metric.hpp"
 
 namespace bench::cli {
 namespace {

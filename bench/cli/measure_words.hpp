@@ -9,7 +9,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/format.hpp"
-#include "bench/run/options.hpp"
+#include "bench/plan/options.hpp"
 #include "bench/run/run.hpp"
 
 namespace bench::cli {

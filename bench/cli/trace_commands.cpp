@@ -11,14 +11,14 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
-#include "bench/run/layout.hpp"
+#include "bench/cells/layout.hpp"
 #include "bench/run/run.hpp"
 #include "bench/run/scratch_folder.hpp"
-#include "bench/run/suite.hpp"
-#include "workloads/trace/export.hpp"
-#include "workloads/trace/import.hpp"
-#include "workloads/trace/profile.hpp"
-#include "workloads/trace/synthesize.hpp"
+#include "bench/plan/suite.hpp"
+#include "workloads/trace/analyse/export.hpp"
+#include "workloads/trace/analyse/import.hpp"
+#include "workloads/trace/analyse/profile.hpp"
+#include "workloads/trace/analyse/synthesize.hpp"
 
 extern char** environ;
 

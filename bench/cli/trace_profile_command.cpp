@@ -7,9 +7,9 @@
 #include "bench/run/catalogue.hpp"
 #include "bench/run/run.hpp"
 #include "bench/run/scratch_folder.hpp"
-#include "bench/run/suite.hpp"
-#include "workloads/trace/profile.hpp"
-#include "workloads/trace/recording.hpp"
+#include "bench/plan/suite.hpp"
+#include "workloads/trace/analyse/profile.hpp"
+#include "workloads/trace/record/recording.hpp"
 
 namespace bench::cli {
 namespace {

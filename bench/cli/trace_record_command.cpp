@@ -8,10 +8,10 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
-#include "bench/run/layout.hpp"
-#include "bench/run/suite.hpp"
-#include "workloads/trace/profile.hpp"
-#include "workloads/trace/recording.hpp"
+#include "bench/cells/layout.hpp"
+#include "bench/plan/suite.hpp"
+#include "workloads/trace/analyse/profile.hpp"
+#include "workloads/trace/record/recording.hpp"
 
 namespace bench::cli {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
-#include "bench/run/suite.hpp"
-#include "workloads/trace/profile.hpp"
-#include "workloads/trace/replay.hpp"
+#include "bench/plan/suite.hpp"
+#include "workloads/trace/analyse/profile.hpp"
+#include "workloads/trace/replay/replay.hpp"
 
 namespace bench::cli {
 namespace {

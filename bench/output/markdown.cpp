@@ -8,7 +8,7 @@
 #include "bench/output/format.hpp"
 #include "bench/output/index.hpp"
 #include "bench/output/number.hpp"
-#include "bench/stats/metric.hpp"
+#include "bench/model/metric.hpp"
 #include "bench/stats/pareto.hpp"
 
 namespace bench {

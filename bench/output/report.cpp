@@ -8,7 +8,7 @@
 #include <tuple>
 #include <utility>
 
-#include "bench/stats/metric.hpp"
+#include "bench/model/metric.hpp"
 
 namespace bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/run/sample.hpp"
+#include "bench/model/sample.hpp"
 #include "bench/stats/geometric_mean.hpp"
 #include "bench/stats/summary.hpp"
 #include "bench/stats/warning.hpp"

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "bench/run/suite.hpp"
+#include "bench/plan/suite.hpp"
 
 namespace bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/run/launcher.hpp"
+#include "bench/cells/launcher.hpp"
 
 namespace bench {
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <set>
 
-#include "allocator/api/nearest.hpp"
-#include "bench/run/program_cell.hpp"
-#include "bench/run/worker_cell.hpp"
+#include "bench/allocators/nearest.hpp"
+#include "bench/cells/program_cell.hpp"
+#include "bench/cells/worker_cell.hpp"
 
 namespace bench {
 namespace {

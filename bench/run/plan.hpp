@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "allocator/api/registry.hpp"
+#include "bench/allocators/registry.hpp"
 #include "bench/run/catalogue.hpp"
-#include "bench/run/cell.hpp"
-#include "bench/run/options.hpp"
-#include "bench/run/suite.hpp"
+#include "bench/cells/cell.hpp"
+#include "bench/plan/options.hpp"
+#include "bench/plan/suite.hpp"
 #include "bench/stats/warning.hpp"
 
 namespace bench {

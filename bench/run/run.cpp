@@ -6,7 +6,7 @@
 #include <ctime>
 #include <memory>
 
-#include "allocator/adapters/adapters.hpp"
+#include "bench/allocators/adapters/adapters.hpp"
 #include "bench/measure/clock.hpp"
 #include "bench/measure/environment.hpp"
 #include "bench/measure/sha256.hpp"

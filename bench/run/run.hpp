@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "bench/output/report.hpp"
-#include "bench/run/layout.hpp"
-#include "bench/run/options.hpp"
+#include "bench/cells/layout.hpp"
+#include "bench/plan/options.hpp"
 
 namespace bench {
 

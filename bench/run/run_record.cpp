@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "bench/output/run_directory.hpp"
-#include "bench/run/suite.hpp"
+#include "bench/plan/suite.hpp"
 
 namespace bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/run/cell.hpp"
+#include "bench/cells/cell.hpp"
 
 namespace bench {
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "bench/stats/metric.hpp"
+#include "bench/model/metric.hpp"
 
 namespace bench {
 namespace {

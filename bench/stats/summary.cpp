@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "bench/stats/metric.hpp"
+#include "bench/model/metric.hpp"
 #include "bench/stats/quantile.hpp"
 
 namespace bench {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/run/sample.hpp"
+#include "bench/model/sample.hpp"
 #include "bench/stats/interval.hpp"
 
 namespace bench {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/run/sample.hpp"
+#include "bench/model/sample.hpp"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // Proves how allocators are named by the user and refused when they cannot work: lists, configurations, suggestions, ELF files that
 // are missing, foreign, damaged or no malloc. Does not prove that an allocator serves a process: see bench_cli_test.py.
-#include "allocator/api/registry.hpp"
+#include "bench/allocators/registry.hpp"
 
 #include <elf.h>
 #include <gmock/gmock.h>
@@ -8,9 +8,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "allocator/adapters/adapters.hpp"
-#include "allocator/api/nearest.hpp"
-#include "allocator/api/shared_object.hpp"
+#include "bench/allocators/adapters/adapters.hpp"
+#include "bench/allocators/nearest.hpp"
+#include "bench/allocators/shared_object.hpp"
 
 namespace {
 

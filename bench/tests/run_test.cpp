@@ -10,13 +10,13 @@
 #include <stdexcept>
 #include <thread>
 
-#include "bench/run/launcher.hpp"
-#include "bench/run/pattern.hpp"
+#include "bench/cells/launcher.hpp"
+#include "bench/plan/pattern.hpp"
 #include "bench/run/plan.hpp"
-#include "bench/run/process.hpp"
+#include "bench/process/process.hpp"
 #include "bench/run/progress.hpp"
-#include "bench/run/suite.hpp"
-#include "bench/run/worker/request.hpp"
+#include "bench/plan/suite.hpp"
+#include "bench/protocol/request.hpp"
 
 namespace bench {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "workloads/trace/reader.hpp"
-#include "workloads/trace/writer.hpp"
+#include "workloads/trace/format/reader.hpp"
+#include "workloads/trace/format/writer.hpp"
 
 namespace trace_tests {
 

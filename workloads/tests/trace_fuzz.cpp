@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include "workloads/trace/reader.hpp"
+#include "workloads/trace/format/reader.hpp"
 
 namespace {
 

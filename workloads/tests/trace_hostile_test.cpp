@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "workloads/tests/trace_events.hpp"
-#include "workloads/trace/varint.hpp"
+#include "workloads/trace/format/varint.hpp"
 
 namespace {
 

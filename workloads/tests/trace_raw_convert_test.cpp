@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "workloads/tests/trace_events.hpp"
-#include "workloads/trace/raw_convert.hpp"
-#include "workloads/trace/raw_log.hpp"
+#include "workloads/trace/record/raw_convert.hpp"
+#include "workloads/trace/record/raw_log.hpp"
 
 namespace {
 

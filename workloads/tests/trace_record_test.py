@@ -256,7 +256,7 @@ class RecordTest(unittest.TestCase):
     @unittest.skipUnless(shutil.which("gcc"), "gcc is not installed")
     def test_gcc(self) -> None:
         self.record(["gcc", "-O2", "-c", "-x", "c++", "-std=c++20", f"-I{ARGUMENTS.source}", "-o", "/dev/null",
-                     str(Path(ARGUMENTS.source) / "workloads/trace/reader.cpp")])
+                     str(Path(ARGUMENTS.source) / "workloads/trace/format/reader.cpp")])
         self.validate(self.trace)
         self.assertIn("cc1", self.inspect())
         self.assertGreater(len(read_trace(self.trace)), 100_000)

@@ -12,7 +12,7 @@
 #include <exception>
 #include <vector>
 
-#include "workloads/trace/replay.hpp"
+#include "workloads/trace/replay/replay.hpp"
 
 namespace {
 

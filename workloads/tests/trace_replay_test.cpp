@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "workloads/tests/trace_events.hpp"
-#include "workloads/trace/replay.hpp"
+#include "workloads/trace/replay/replay.hpp"
 
 namespace {
 

@@ -44,7 +44,7 @@ def compile_one(source: Path, target: Path, flags: list[str]) -> Path:
 
 def build(core: list[Path], entries: list[Path], flags: list[str], version: str, folder: Path) -> tuple[Path, Path]:
     """The test program, with the core in it, and the drop-in."""
-    drop_in_flags = [*flags, '-DINTERPOSE_CORE="allocator/osmem/core.hpp"', f'-DINTERPOSE_VERSION="{version}"']
+    drop_in_flags = [*flags, '-DINTERPOSE_CORE="allocator/osmem/api/core.hpp"', f'-DINTERPOSE_VERSION="{version}"']
     jobs = [(source, flags) for source in core] + [(source, drop_in_flags) for source in entries]
     jobs += [(source, []) for source in (HERE / "other_machine_main.cpp", PROJECT / "allocator/tests/osmem/shadow.cpp")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

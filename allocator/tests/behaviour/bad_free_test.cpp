@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 
 namespace {
 

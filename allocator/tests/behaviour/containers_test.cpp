@@ -1,7 +1,7 @@
 // Proves for osmem.hpp: containers of the standard library work on the memory resource and on the allocator, nothing is lost
 // when they go, over-aligned types are aligned, failure throws, and blocks of one interface may be freed by the other.
 // Does not prove anything about the blocks themselves, which osmem_shadow_test watches.
-#include "allocator/osmem/osmem.hpp"
+#include "allocator/osmem/api/osmem.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 #include "allocator/tests/behaviour/resident.hpp"
 
 namespace {

@@ -1,6 +1,6 @@
 /* osmem.h is C11, and its types are what a C program expects. Compiled with -Wall -Wextra -pedantic -Werror; linked by
  * osmem_headers_test, which runs it. */
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 
 int headers_c11_check(void);
 

@@ -1,7 +1,7 @@
 // Proves that osmem.h and osmem.hpp compile without a warning as C11 and as C++, alone and first in a file, and work in both.
 // The flags stand in CMakeLists.txt. Does not prove anything about compilers other than the one that builds the project.
-#include "allocator/osmem/osmem.hpp"
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.hpp"
+#include "allocator/osmem/api/osmem.h"
 
 #include <gtest/gtest.h>
 

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 #include "allocator/tests/behaviour/resident.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 #include "allocator/tests/osmem/shadow.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include <set>
 #include <vector>
 
-#include "allocator/osmem/osmem.h"
-#include "allocator/osmem/thread_heap.hpp"
+#include "allocator/osmem/api/osmem.h"
+#include "allocator/osmem/threads/thread_heap.hpp"
 
 namespace {
 

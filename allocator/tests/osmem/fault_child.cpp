@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 #include "allocator/tests/osmem/faults.hpp"
 #include "allocator/tests/osmem/shadow.hpp"
 

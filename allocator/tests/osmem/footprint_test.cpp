@@ -2,7 +2,7 @@
 // and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed, and
 // those of a run as far as such runs are touched; that the slack grows while pages go back at a pace that costs, and shrinks again; that
 // places whose pages are dirty serve first, and those at high addresses go back first; that an empty chunk goes back whole. Does not prove how much a program's peak shrinks (bench shows that).
-#include "allocator/osmem/footprint.hpp"
+#include "allocator/osmem/pages/footprint.hpp"
 
 #include <gtest/gtest.h>
 

@@ -16,9 +16,9 @@
 #include <iterator>
 #include <thread>
 
-#include "allocator/osmem/osmem.h"
-#include "allocator/osmem/region.hpp"
-#include "allocator/osmem/thread_heap.hpp"
+#include "allocator/osmem/api/osmem.h"
+#include "allocator/osmem/slabs/region.hpp"
+#include "allocator/osmem/threads/thread_heap.hpp"
 #include "allocator/tests/osmem/fork_step.hpp"
 
 namespace {

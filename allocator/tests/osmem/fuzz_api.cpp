@@ -14,7 +14,7 @@
 #include <random>
 #include <vector>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 // zeroed page is foreseen; 5 * 10^6 calls more are made with runs of which only the front is
 // written, on a system that swaps. Does not prove thread safety, nor anything about the system's
 // pages: the source of pages is a model here. Peaks: footprint_test.cpp.
-#include "allocator/osmem/page_heap.hpp"
+#include "allocator/osmem/pages/page_heap.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "allocator/osmem/page_heap.hpp"
+#include "allocator/osmem/pages/page_heap.hpp"
 
 namespace page_source {
 

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "allocator/osmem/remote_free.hpp"
+#include "allocator/osmem/slabs/remote_free.hpp"
 #include "allocator/tests/osmem/explorer.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-// Proves that the remote-free protocol (allocator/osmem/remote_free.hpp, the very source, over the
+// Proves that the remote-free protocol (allocator/osmem/slabs/remote_free.hpp, the very source, over the
 // explorer's atomics) loses no block, returns none twice, tells the owner exactly when it must, and
 // orders every access to the links: in all interleavings of an owner and one or two freeing
 // threads, over one or two slabs. The owner's side is a model of Heap's use of the protocol. Does
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "allocator/osmem/remote_free.hpp"
+#include "allocator/osmem/slabs/remote_free.hpp"
 #include "allocator/tests/osmem/explorer.hpp"
 
 namespace {

@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
-#include "allocator/osmem/osmem.h"
-#include "allocator/osmem/osmem.hpp"
+#include "allocator/osmem/api/osmem.h"
+#include "allocator/osmem/api/osmem.hpp"
 
 namespace shadow {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <random>
 
-#include "allocator/osmem/osmem.h"
+#include "allocator/osmem/api/osmem.h"
 #include "allocator/tests/osmem/shadow.hpp"
 
 namespace {

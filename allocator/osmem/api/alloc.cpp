@@ -1,0 +1,382 @@
+#include "allocator/osmem/api/alloc.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/interpose/foreign.hpp"
+#include "allocator/osmem/slabs/blocks.hpp"
+#include "allocator/osmem/base/check.hpp"
+#include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/api/process.hpp"
+#include "allocator/osmem/threads/remote_cache.hpp"
+
+// malloc_slow                          free_slow                       free_overflow
+//   swap in the freed blocks             run: page heap                  give the freed blocks to their slabs
+//   refill: Heap::gather                 slab of another thread:         (every free, while freeing goes on
+//   allocate_run: page heap                RemoteCache, send_home         without allocation)
+//   large::allocate: mmap                large::free, foreign free
+namespace osmem {
+namespace {
+
+// Slow-path entries between two looks at the clock. While memory is to go back, an allocation counts for several, and for
+// all of them in a thread that calls now and then only: it may not come again for long.
+constexpr std::uint32_t kTicks = 32;
+constexpr std::uint32_t kTicksWhilePending = 8;
+// The same in a thread that frees blocks of others, in times that it has to send chains of them home.
+constexpr std::uint32_t kSettlesPerLook = 8;
+
+void tick(Heap* heap, std::uint32_t ticks = 1) {
+  if (heap->ticks > ticks) [[likely]] {
+    heap->ticks -= ticks;
+    return;
+  }
+  heap->ticks = kTicks;
+  maintain();
+}
+
+void tick_allocation(Heap* heap) {
+  tick(heap, !purge_pending() ? 1 : heap->trickles ? kTicks : kTicksWhilePending);
+}
+
+// The calling thread's heap, made now if need be; null for a thread past its end, or without memory.
+Heap* thread_heap() {
+  if (t_cache.heap != nullptr) [[likely]] return t_cache.heap;
+  if (t_cache.state == ThreadState::kExited || !ensure_started()) return nullptr;
+  Heap* heap = acquire_heap();
+  if (heap == nullptr) return nullptr;
+  t_cache.heap = heap;
+  if (t_cache.state == ThreadState::kNew) watch_thread_end();
+  return heap;
+}
+
+// The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
+// last time. The budget stays limit less length of `freed`.
+void keep_freed_blocks(Heap* heap, Bin& bin) {
+  if (bin.flushes == 0) return;
+  heap->keep_more_freed(bin);
+  bin.flushes = 0;
+  bin.budget += bin.kept_limit - bin.limit;
+  bin.limit = bin.kept_limit;
+}
+
+[[gnu::noinline]] void* refill(Heap* heap, std::uint32_t size_class) {
+  tick_allocation(heap);
+  Bin& bin = heap->bins[size_class];
+  keep_freed_blocks(heap, bin);
+  // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
+  const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
+  const BlockChain chain = heap->gather(size_class, want);
+  if (chain.head == nullptr) return out_of_memory();
+  head_of(*heap, size_class) = chain.head->next;
+  return chain.head;
+}
+
+[[gnu::noinline]] void* reused_with_more_chores(Heap* heap, Bin& bin, Block* block) {
+  keep_freed_blocks(heap, bin);
+  if (purge_pending()) tick_allocation(heap);
+  return block;
+}
+
+// A block was found among the freed ones. What is seldom to do then: to keep more of them, and while memory is to go back,
+// to look at the clock now and then.
+[[gnu::noinline]] void* reused_with_chores(Heap* heap, Bin& bin, Block* block) {
+  const bool looks = heap->ticks <= kTicksWhilePending || heap->trickles;
+  if (bin.flushes != 0 || looks) return reused_with_more_chores(heap, bin, block);
+  heap->ticks -= kTicksWhilePending;
+  return block;
+}
+
+inline void* reused(Heap* heap, Bin& bin, Block* block) {
+  if (bin.flushes != 0 || purge_pending()) [[unlikely]] return reused_with_chores(heap, bin, block);
+  return block;
+}
+
+void* allocate_small(std::uint32_t size_class);
+
+[[gnu::noinline]] void* allocate_without_heap(std::uint32_t size_class) {
+  if (thread_heap() != nullptr) return allocate_small(size_class);
+  void* block = g_region.slabs == nullptr ? nullptr : shared_allocate(size_class);
+  return block == nullptr ? out_of_memory() : block;
+}
+
+// The classes whose list malloc pops by itself: `freed` becomes the list.
+[[gnu::always_inline]] inline void* allocate_linear(Heap* heap, std::uint32_t size_class) {
+  Block*& head = t_cache.heads[size_class];
+  if (Block* block = head; block != nullptr) {
+    head = block->next;
+    return block;
+  }
+  Bin& bin = heap->bins[size_class];
+  Block* block = bin.freed;
+  if (block == nullptr) return refill(heap, size_class);
+  head = block->next;
+  bin.freed = nullptr;
+  bin.budget = bin.limit;
+  return reused(heap, bin, block);
+}
+
+// The larger classes: the block freed last first, and blocks from a refill when no freed one is left.
+[[gnu::always_inline]] inline void* allocate_stepped(Heap* heap, std::uint32_t size_class) {
+  Bin& bin = heap->bins[size_class];
+  if (Block* block = bin.freed; block != nullptr) {
+    bin.freed = block->next;
+    ++bin.budget;
+    return reused(heap, bin, block);
+  }
+  Block* block = bin.head;
+  if (block == nullptr) return refill(heap, size_class);
+  bin.head = block->next;
+  return block;
+}
+
+// The rare cases are functions of their own, called last, so that this one saves no register.
+void* allocate_small(std::uint32_t size_class) {
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr) [[unlikely]] return allocate_without_heap(size_class);
+  return size_class < kThreadCacheClasses ? allocate_linear(heap, size_class) : allocate_stepped(heap, size_class);
+}
+
+// A block of the class whose address is a multiple of `alignment`: all blocks of its own slabs are, borrowed ones may not be.
+void* allocate_small_aligned(std::uint32_t size_class, std::size_t alignment) {
+  void* block = allocate_small(size_class);
+  if ((reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0) return block;
+  Heap* heap = t_cache.heap;
+  void* aligned = heap != nullptr ? heap->gather(size_class, 1, Borrowing::kForbidden).head
+                                  : shared_allocate(size_class, Borrowing::kForbidden);
+  fast_free(block);
+  return aligned != nullptr ? aligned : out_of_memory();
+}
+
+void* start_run(PageRange run) {
+  g_region.slabs[run.first_page / kPagesPerSlice].start_run(run.first_page % kPagesPerSlice, run.pages);
+  return g_region.page_start(run.first_page);
+}
+
+// A run of whole pages, or a mapping where the heap has no room. `zeroed`: all zero.
+void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
+  const auto pages = static_cast<std::uint32_t>(std::max<std::size_t>(pages_for(size), kPagesPerSlice));
+  const auto align_pages = static_cast<std::uint32_t>(alignment <= kPageBytes ? 1 : alignment >> kPageShift);
+  if (Heap* heap = thread_heap(); heap != nullptr) {
+    const PageRange kept = heap->kept_runs.take(pages, align_pages);
+    if (kept.pages != 0) {
+      void* block = start_run(kept);
+      return zeroed ? std::memset(block, 0, size) : block;
+    }
+    heap->before_fresh_pages(pages);
+  } else if (!ensure_started()) {
+    return out_of_memory();
+  }
+  const PageHeap::Run run = g_page_heap.allocate(pages, align_pages);
+  if (!run.found) return large::allocate(size, alignment, zeroed);
+  void* block = start_run({run.first_page, pages});
+  if (zeroed && !run.zeroed) std::memset(block, 0, size);
+  return block;
+}
+
+void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
+  if (size > PTRDIFF_MAX) return out_of_memory();
+  if (t_cache.heap != nullptr) tick_allocation(t_cache.heap);
+  if (size < large::threshold_bytes() && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
+    return allocate_run(size, alignment, zeroed);
+  }
+  if (!ensure_started()) return out_of_memory();
+  return large::allocate(size, alignment, zeroed);
+}
+
+// Frees beyond the thread's own slabs.
+
+// A chain has to go home; also the occasion to look at the clock.
+[[gnu::noinline]] void settle_remote(RemoteCache::Chain* full) {
+  const int saved_errno = errno;
+  RemoteCache* remote = t_cache.remote;
+  remote->settle(*full);
+  if (remote->ticks-- == 0) {
+    remote->ticks = kSettlesPerLook;
+    maintain();
+  }
+  errno = saved_errno;
+}
+
+// The first block of a slab for some time, of another thread's at all, or after this thread's end.
+[[gnu::noinline]] void free_into_new_chain(Slab* slab, Block* block) {
+  const int saved_errno = errno;
+  if (t_cache.remote == nullptr && t_cache.state != ThreadState::kExited) {
+    t_cache.remote = acquire_remote_cache();
+    if (t_cache.remote != nullptr && t_cache.state == ThreadState::kNew) watch_thread_end();
+  }
+  if (RemoteCache* remote = t_cache.remote; remote != nullptr) {
+    RemoteCache::Chain* chain = remote->start(slab, block);
+    if (remote->add(*chain, block)) settle_remote(chain);
+  } else {
+    send_home(slab, block, block, 1);
+  }
+  errno = saved_errno;
+}
+
+[[gnu::noinline]] void give_up_run(Heap* heap, PageRange run) {
+  const int saved_errno = errno;
+  if (heap == nullptr || !heap->kept_runs.keep(run)) g_page_heap.free(run.first_page);
+  if (heap != nullptr) tick(heap);
+  else maintain();
+  errno = saved_errno;
+}
+
+[[gnu::noinline]] void free_run(void* ptr, std::size_t slice) {
+  Slab& run = run_at(ptr, slice, "free of a pointer that is no block, or was freed before");
+  run.end_run();
+  const PageRange range{g_region.page_of(ptr), run.run_pages()};
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr || !heap->kept_runs.keep_if_room(range)) [[unlikely]] return give_up_run(heap, range);
+  tick(heap);
+}
+
+// The run that the thread freed last, if it suits; else whatever there is.
+[[gnu::noinline]] void* allocate_large(std::size_t size) {
+  Heap* heap = t_cache.heap;
+  if (heap != nullptr && size < large::threshold_bytes() && size <= kMaxMapThresholdBytes) {
+    const PageRange kept = heap->kept_runs.take_last(static_cast<std::uint32_t>(pages_for(size)));
+    if (kept.pages != 0) {
+      tick_allocation(heap);
+      return start_run(kept);
+    }
+  }
+  return allocate_beyond_slabs(size, kMinAlignBytes, false);
+}
+
+}  // namespace
+
+void* malloc_slow(std::size_t size) {
+  if (size > kMaxSmallBytes) [[unlikely]] return allocate_large(size);
+  Heap* heap = t_cache.heap;
+  if (heap == nullptr) [[unlikely]] return allocate_without_heap(class_of(size == 0 ? 1 : size));
+  if (size > kMaxLinearBytes) return allocate_stepped(heap, class_of(size));
+  return allocate_linear(heap, class_of(size == 0 ? 1 : size));
+}
+
+namespace {
+
+// The list of freed blocks has reached its limit.
+[[gnu::noinline]] void flush_freed(Bin* bin) {
+  Heap* heap = heap_of(bin);
+  if (heap != t_cache.heap) [[unlikely]] return retire_orphan(heap);
+  Block* list = bin->freed;
+  bin->freed = nullptr;
+  const int saved_errno = errno;
+  // The second time without an allocation of this class in between, or the first time that the longest list is too short,
+  // the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
+  // goes to its slab at once.
+  if (++bin->flushes > 1 || Heap::may_loop(*bin)) {
+    bin->limit = 0;
+    Block*& head = head_of(*heap, bin->size_class);
+    Block* unused = head;
+    head = nullptr;
+    heap->give_back_list(unused);
+  }
+  bin->budget = bin->limit;
+  heap->give_back_list(list);
+  tick(heap);
+  errno = saved_errno;
+}
+
+// A direct free has changed its slab's place, which is also the occasion to look at the clock.
+[[gnu::noinline]] void freed_directly(Bin* bin, Slab* slab) {
+  Heap* heap = heap_of(bin);
+  const int saved_errno = errno;
+  heap->received(*bin, slab);
+  if (heap == t_cache.heap) [[likely]] tick(heap);
+  else retire_orphan(heap);
+  errno = saved_errno;
+}
+
+}  // namespace
+
+// Direct frees stay in this function unless the slab's place changes; the rest is called last, so that no register is saved.
+void free_overflow(Bin* bin) {
+  if (bin->limit != 0) [[unlikely]] return flush_freed(bin);
+  Block* block = bin->freed;
+  bin->freed = nullptr;
+  bin->budget = 0;
+  Slab* slab = slab_of_slice(g_region.slice_of(block));
+  if (slab->put_back(block, block, 1)) [[unlikely]] freed_directly(bin, slab);
+}
+
+namespace {
+
+[[gnu::noinline]] void free_rarely(void* ptr, std::size_t slice) {
+  if (ptr == nullptr) return;
+  const int saved_errno = errno;
+  if (in_heap(ptr, slice)) {
+    free_run(ptr, slice);  // says what is wrong
+  } else if (!large::free(ptr)) {
+    check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
+    interpose_foreign_free(ptr);
+  }
+  errno = saved_errno;
+}
+
+}  // namespace
+
+// Blocks of other threads' slabs, and runs, stay in this function; what is rare is called last.
+void free_slow(void* ptr) {
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (!g_region.contains(slice)) return free_rarely(ptr, slice);
+  Slab* slab = &g_region.slabs[slice];
+  if (!is_slab(slab->kind)) return slab->kind == SliceKind::kRun ? free_run(ptr, slice) : free_rarely(ptr, slice);
+  const std::size_t first_slice = slice - slab->head_offset;
+  slab -= slab->head_offset;
+  check_block(slab, first_slice, ptr);
+  auto* block = static_cast<Block*>(ptr);
+  RemoteCache* remote = t_cache.remote;
+  RemoteCache::Chain* chain = remote == nullptr ? nullptr : remote->find(slab, first_slice);
+  if (chain == nullptr) [[unlikely]] return free_into_new_chain(slab, block);
+  if (remote->add(*chain, block)) [[unlikely]] settle_remote(chain);
+}
+
+void* allocate_zeroed(std::size_t count, std::size_t size) {
+  std::size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) return out_of_memory();
+  if (bytes > kMaxSmallBytes) return allocate_beyond_slabs(bytes, kMinAlignBytes, true);
+  void* block = fast_malloc(bytes);
+  return block == nullptr ? nullptr : std::memset(block, 0, bytes);
+}
+
+namespace {
+
+[[gnu::noinline]] void* allocate_aligned_rarely(std::size_t alignment, std::size_t size) {
+  if (size == 0) size = 1;
+  if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return out_of_memory();
+  if (const std::uint32_t c = aligned_class_of(size, alignment); c != 0) {
+    return allocate_small_aligned(c, alignment);
+  }
+  return allocate_beyond_slabs(size, alignment, false);
+}
+
+}  // namespace
+
+void* allocate_aligned(std::size_t alignment, std::size_t size) {
+  if (alignment <= kMinAlignBytes) return fast_malloc(size);
+  // A size that is a multiple of the alignment and of 16 is a class's own, and its blocks are aligned unless they are borrowed.
+  const std::size_t rounded = (size + alignment - 1) & (0 - alignment);
+  if (rounded - 1 < kMaxLinearBytes) [[likely]] {
+    Block*& head = t_cache.heads[rounded / kMinAlignBytes];
+    Block* block = head;
+    if (block != nullptr && (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0) [[likely]] {
+      head = block->next;
+      return block;
+    }
+  }
+  return allocate_aligned_rarely(alignment, size);
+}
+
+std::size_t trim(std::size_t keep_bytes) {
+  if (!ensure_started()) return 0;
+  give_back_everything();
+  g_page_heap.forget_peak();
+  const std::size_t purged = g_page_heap.purge(pages_for(keep_bytes), 1) << kPageShift;
+  return purged + large::trim(UINT64_MAX);
+}
+
+}  // namespace osmem

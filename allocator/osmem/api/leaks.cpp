@@ -1,0 +1,139 @@
+// The leak report and the heap map: both walk every block and page that the heap knows.
+
+#include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/api/process.hpp"
+#pragma GCC visibility push(default)
+#include "allocator/osmem/api/osmem.h"
+#pragma GCC visibility pop
+#include "allocator/osmem/base/writer.hpp"
+
+namespace osmem {
+namespace {
+
+constexpr std::uint32_t kMaxSlabBlocks = kSliceBytes / 16;
+
+// Which blocks of a slab are not live: free, waiting in the remote chain, or never handed out.
+class FreeBlocks {
+ public:
+  explicit FreeBlocks(const Slab& slab) : slab_(slab), start_(g_region.slice_start(g_region.index_of(&slab))) {
+    mark_list(slab.free);
+    if (const std::uint32_t name = slab.remote.head(); name != 0) {
+      mark_list(reinterpret_cast<const Block*>(start_ + (std::uintptr_t{name} - 1) * 16));
+    }
+  }
+  [[nodiscard]] bool live(std::uint32_t index) const {
+    return index < slab_.carved_count && !free_.test(index);
+  }
+  [[nodiscard]] const void* address(std::uint32_t index) const {
+    return reinterpret_cast<const void*>(start_ + std::uintptr_t{index} * slab_.block_bytes);
+  }
+
+ private:
+  void mark_list(const Block* block) {
+    for (; block != nullptr; block = block->next) {
+      free_.set(static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(block) - start_) / slab_.block_bytes));
+    }
+  }
+
+  const Slab& slab_;
+  std::uintptr_t start_;
+  RunBits<kMaxSlabBlocks> free_;
+};
+
+struct LeakReport {
+  Writer out;
+  std::size_t count = 0;
+  std::size_t total_bytes = 0;
+
+  void add(const void* address, std::size_t bytes) {
+    out.text("osmem: leaked ").number(bytes).text(" bytes at ").address(address).text("\n");
+    ++count;
+    total_bytes += bytes;
+  }
+};
+
+template <typename Visit>
+void for_each_slab_slice(Visit visit) {
+  const std::size_t slices = g_slice_count.load(std::memory_order_relaxed);  // relaxed: a snapshot
+  for (std::size_t i = 0; i < slices; ++i) {
+    if (g_region.slabs[i].kind == SliceKind::kSlab) visit(g_region.slabs[i]);
+  }
+}
+
+void add_slab_blocks(LeakReport& report) {
+  for_each_slab_slice([&report](const Slab& slab) {
+    const FreeBlocks blocks(slab);
+    for (std::uint32_t i = 0; i < slab.carved_count; ++i) {
+      if (blocks.live(i)) report.add(blocks.address(i), slab.block_bytes);
+    }
+  });
+}
+
+bool is_slab_page(std::uint32_t page) { return is_slab(g_region.slabs[page / kPagesPerSlice].kind); }
+
+void dump_slab(Writer& out, const Slab& slab) {
+  const FreeBlocks blocks(slab);
+  out.text("{\"record\": \"slab\", \"page\": ").number(std::uint64_t{g_region.index_of(&slab)} * kPagesPerSlice);
+  out.text(", \"pages\": ").number(std::uint64_t{slab_slices(slab.size_class)} * kPagesPerSlice);
+  out.text(", \"block_bytes\": ").number(slab.block_bytes).text(", \"capacity\": ").number(slab.capacity);
+  out.text(", \"carved\": ").number(slab.carved_count).text(", \"live\": \"");
+  // One hexadecimal digit for four blocks, the first block in the lowest bit.
+  for (std::uint32_t i = 0; i < slab.carved_count; i += 4) {
+    unsigned digit = 0;
+    for (std::uint32_t bit = 0; bit < 4; ++bit) digit |= static_cast<unsigned>(blocks.live(i + bit)) << bit;
+    const char text[2] = {"0123456789abcdef"[digit], '\0'};
+    out.text(text);
+  }
+  out.text("\"}\n");
+}
+
+void dump_run(Writer& out, std::uint32_t page, std::uint32_t pages, char kind) {
+  if (kind == 'u' && is_slab_page(page)) return;
+  const char* name = kind == 'u' ? "run" : kind == 'd' ? "dirty" : "free";
+  out.text("{\"record\": \"").text(name).text("\", \"page\": ").number(page);
+  out.text(", \"pages\": ").number(pages).text("}\n");
+}
+
+}  // namespace
+}  // namespace osmem
+
+extern "C" size_t os_check_leaks(int fd) noexcept {
+  using namespace osmem;
+  if (!ensure_started()) return 0;
+  give_back_everything();  // so that what is left is live
+  LeakReport report{Writer(fd)};
+  add_slab_blocks(report);
+  g_page_heap.for_each_run([&report](std::uint32_t page, std::uint32_t pages, char kind) {
+    if (kind == 'u' && !is_slab_page(page)) report.add(g_region.page_start(page), std::size_t{pages} << kPageShift);
+  });
+  large::for_each(
+      [](void* address, std::size_t bytes, void* context) { static_cast<LeakReport*>(context)->add(address, bytes); },
+      &report);
+  if (report.count != 0) {
+    report.out.text("osmem: ").number(report.count).text(" blocks leaked, ").number(report.total_bytes);
+    report.out.text(" bytes in total\n");
+  }
+  return report.count;
+}
+
+extern "C" bool os_heap_dump(int fd) noexcept {
+  using namespace osmem;
+  if (!ensure_started()) return false;
+  give_back_everything();  // so that what is left is live
+  Writer out(fd);
+  out.text("{\"record\": \"heap\", \"allocator\": \"osmem\", \"page_bytes\": ").number(kPageBytes);
+  out.text(", \"pages\": ");
+  // Relaxed: a snapshot.
+  out.number(g_slice_count.load(std::memory_order_relaxed) * kPagesPerSlice).text("}\n");
+  g_page_heap.for_each_run([&out](std::uint32_t page, std::uint32_t pages, char kind) {
+    dump_run(out, page, pages, kind);
+  });
+  for_each_slab_slice([&out](const Slab& slab) { dump_slab(out, slab); });
+  large::for_each(
+      [](void*, std::size_t bytes, void* context) {
+        static_cast<Writer*>(context)->text("{\"record\": \"mapping\", \"bytes\": ").number(bytes).text("}\n");
+      },
+      &out);
+  return out.flush();
+}

@@ -1,0 +1,100 @@
+#include "allocator/osmem/api/options.hpp"
+
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "allocator/osmem/base/writer.hpp"
+
+namespace osmem {
+
+constinit Options g_options;
+
+namespace {
+
+// The value of an environment variable; null if unset. Reads environ itself: it may be null this early.
+const char* value_of(const char* name) {
+  if (environ == nullptr) return nullptr;
+  const std::size_t length = std::strlen(name);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, name, length) == 0 && (*entry)[length] == '=') return *entry + length + 1;
+  }
+  return nullptr;
+}
+
+void warn(const char* name, const char* value, const char* expected) {
+  Writer(STDERR_FILENO)
+      .text("osmem: ").text(name).text("=").text(value).text(" is not ").text(expected).text("; the default stays\n");
+}
+
+void read_flag(const char* name, bool& flag) {
+  const char* value = value_of(name);
+  if (value == nullptr) return;
+  if (std::strcmp(value, "1") == 0) {
+    flag = true;
+  } else if (std::strcmp(value, "0") == 0) {
+    flag = false;
+  } else {
+    warn(name, value, "0 or 1");
+  }
+}
+
+void read_number(const char* name, std::size_t& number, std::size_t largest) {
+  const char* value = value_of(name);
+  if (value == nullptr) return;
+  std::size_t parsed = 0;
+  const char* c = value;
+  for (; *c >= '0' && *c <= '9' && parsed <= largest; ++c) parsed = parsed * 10 + static_cast<std::size_t>(*c - '0');
+  if (c == value || *c != '\0' || parsed > largest) {
+    warn(name, value, "a whole number in range");
+    return;
+  }
+  number = parsed;
+}
+
+void read_heap() {
+  const char* value = value_of("OSMEM_HEAP");
+  if (value == nullptr) return;
+  if (std::strcmp(value, "region") == 0) {
+    g_options.heap = HeapBackEnd::kRegion;
+  } else if (std::strcmp(value, "sbrk") == 0) {
+    g_options.heap = HeapBackEnd::kBreak;
+  } else {
+    warn("OSMEM_HEAP", value, "region or sbrk");
+  }
+}
+
+void read_stats() {
+  const char* value = value_of("OSMEM_STATS");
+  if (value == nullptr || std::strcmp(value, "0") == 0) return;
+  if (std::strcmp(value, "1") == 0) {
+    g_options.stats = StatsAtExit::kText;
+  } else if (std::strcmp(value, "json") == 0) {
+    g_options.stats = StatsAtExit::kJson;
+  } else {
+    warn("OSMEM_STATS", value, "0, 1 or json");
+  }
+}
+
+}  // namespace
+
+void read_options() {
+  if (getauxval(AT_SECURE) != 0) return;
+  read_heap();
+  read_stats();
+  read_flag("OSMEM_LEAKS", g_options.leaks);
+  read_flag("OSMEM_VERBOSE", g_options.verbose);
+  read_number("OSMEM_MMAP_THRESHOLD", g_options.mmap_threshold_bytes, std::size_t{1} << 30);
+  read_number("OSMEM_PURGE_DELAY", g_options.purge_delay_ms, 3600 * 1000);
+  read_number("OSMEM_SLACK", g_options.slack_percent, 1000);
+  if (g_options.verbose) {
+    Writer(STDERR_FILENO)
+        .text("osmem: heap ").text(g_options.heap == HeapBackEnd::kRegion ? "region" : "sbrk")
+        .text(", mmap threshold ").number(g_options.mmap_threshold_bytes)
+        .text(" bytes (0: adaptive), purge delay ").number(g_options.purge_delay_ms)
+        .text(" ms, slack ").number(g_options.slack_percent).text(" %\n");
+  }
+}
+
+}  // namespace osmem

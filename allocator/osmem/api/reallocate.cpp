@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/interpose/foreign.hpp"
+#include "allocator/osmem/api/alloc.hpp"
+#include "allocator/osmem/slabs/blocks.hpp"
+#include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/threads/thread_heap.hpp"
+
+// realloc and malloc_usable_size. A growing block stays if it can; else:
+//   in a slab            to a larger class, by a quarter at least from 4 KiB on, or a run
+//   a run                to a mapping from the threshold on, or where one that had grown is cached; else to a longer run
+//   a mapping            mremap
+namespace osmem {
+namespace {
+
+std::size_t region_usable(const void* ptr, std::size_t slice) {
+  if (is_slab(g_region.slabs[slice].kind)) {
+    const Slab* slab = slab_of_slice(slice);
+    check_block(slab, g_region.index_of(slab), ptr);
+    return slab->block_bytes;
+  }
+  const Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
+  return std::size_t{run.run_pages()} << kPageShift;
+}
+
+void* move_block(void* ptr, std::size_t old_usable, std::size_t size) {
+  void* moved = fast_malloc(size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, ptr, old_usable < size ? old_usable : size);
+  fast_free(ptr);
+  return moved;
+}
+
+// A mapping that shrinks below this is not worth keeping: the block goes to the heap.
+constexpr std::size_t kLeastMappedBytes = kDefaultMapThresholdBytes / 2;
+
+void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
+  if (size < kLeastMappedBytes) return move_block(ptr, usable, size);
+  if (size > PTRDIFF_MAX) return out_of_memory();
+  void* resized = large::resize(ptr, size);
+  return resized != nullptr ? resized : move_block(ptr, usable, size);
+}
+
+// The block is a run no longer. What it leaves behind would be resident beside what it grows to. Null: no memory, nothing happened.
+void* move_to_mapping(void* ptr, Slab& run, std::size_t size) {
+  void* moved = large::allocate(size, 1, false);
+  if (moved == nullptr) return nullptr;
+  const int saved_errno = errno;
+  const PageRange left{g_region.page_of(ptr), run.run_pages()};
+  std::memcpy(moved, ptr, std::size_t{left.pages} << kPageShift);
+  run.end_run();
+  g_page_heap.free(left.first_page);
+  // Not for less: it would be taken again as soon as another block grows.
+  if (left.pages > kDefaultMapThresholdBytes >> kPageShift) {
+    const std::size_t dirty = g_page_heap.dirty_pages();
+    g_page_heap.purge(dirty - std::min<std::size_t>(dirty, left.pages), 1);
+  }
+  errno = saved_errno;
+  return moved;
+}
+
+// In place, if the pages behind the run are free.
+void* reallocate_run(void* ptr, std::size_t slice, std::size_t size) {
+  Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
+  const std::size_t usable = std::size_t{run.run_pages()} << kPageShift;
+  const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
+  // A block that grew by a quarter may be a run although its size is not a run's.
+  if (size <= kMaxSmallBytes && size <= usable && size > usable / 2) return ptr;
+  // Where a block that had grown waits for the next such one, its pages are there already.
+  if (size > usable && size >= kLeastMappedBytes && size <= PTRDIFF_MAX && large::has_cached_grown()) {
+    if (void* moved = move_to_mapping(ptr, run, size); moved != nullptr) return moved;
+  }
+  if (size > kMaxSmallBytes && pages <= kPagesPerChunk) {
+    const auto new_pages = static_cast<std::uint32_t>(pages);
+    if (new_pages == run.run_pages()) return ptr;
+    if (g_page_heap.resize(g_region.page_of(ptr), new_pages)) {
+      run.start_run(run.head_offset, new_pages);
+      return ptr;
+    }
+  }
+  if (size > usable && size >= large::threshold_bytes() && size <= PTRDIFF_MAX) return move_to_mapping(ptr, run, size);
+  return move_block(ptr, usable, size);
+}
+
+// A block of this size or more that grows does so by a quarter at least: its pages are touched when it gets there, and each size class
+// on the way would keep a block.
+constexpr std::size_t kLeastByQuarters = 4096;
+
+// From this size on, a block left behind goes to its slab at once: the slab may be all its own, and its pages then serve the next one.
+constexpr std::size_t kLeastOutgrownBytes = 16384;
+
+void free_outgrown(void* ptr, Slab* slab) {
+  Heap* heap = t_cache.heap;
+  // Relaxed: this thread's heap stands there if this thread has put it there.
+  if (slab->block_bytes < kLeastOutgrownBytes || slab->heap.load(std::memory_order_relaxed) != heap || heap == nullptr) {
+    return fast_free(ptr);
+  }
+  const int saved_errno = errno;
+  auto* block = static_cast<Block*>(ptr);
+  if (slab->put_back(block, block, 1)) heap->received(heap->bins[slab->size_class], slab);
+  errno = saved_errno;
+}
+
+void* grow_block(void* ptr, Slab* slab, std::size_t size) {
+  const std::size_t usable = slab->block_bytes;
+  const bool by_quarters = usable >= kLeastByQuarters && size <= kMaxSmallBytes;
+  void* moved = fast_malloc(by_quarters ? std::max(size, usable + usable / 4) : size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, ptr, usable);
+  free_outgrown(ptr, slab);
+  return moved;
+}
+
+[[gnu::noinline]] void* reallocate_beyond_slabs(void* ptr, std::size_t slice, std::size_t size) {
+  // Most calls while a buffer grows by small steps: what is there will do.
+  Heap* heap = t_cache.heap;
+  if (heap != nullptr && heap->resized_last.fits(ptr, size)) return ptr;
+  if (in_heap(ptr, slice)) return reallocate_run(ptr, slice, size);
+  if (heap != nullptr && size >= kLeastMappedBytes && size <= PTRDIFF_MAX &&
+      large::resize_in_place(ptr, size, heap->resized_last)) {
+    return ptr;
+  }
+  const std::size_t usable = large::usable_bytes(ptr);
+  if (usable != 0) return reallocate_mapping(ptr, usable, size);
+  check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);
+  return interpose_foreign_realloc(ptr, size);
+}
+
+}  // namespace
+
+std::size_t usable_size(const void* ptr) {
+  if (ptr == nullptr) return 0;
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (in_heap(ptr, slice)) return region_usable(ptr, slice);
+  const std::size_t mapped = large::usable_bytes(ptr);
+  if (mapped != 0) return mapped;
+  check(interpose_foreign_usable_size != nullptr, "malloc_usable_size of a pointer that osmem did not hand out", ptr);
+  return interpose_foreign_usable_size(const_cast<void*>(ptr));
+}
+
+void* reallocate(void* ptr, std::size_t size) {
+  if (ptr == nullptr) return fast_malloc(size);
+  if (size == 0) {
+    fast_free(ptr);
+    return nullptr;
+  }
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (!g_region.contains(slice) || !is_slab(g_region.slabs[slice].kind)) return reallocate_beyond_slabs(ptr, slice, size);
+  Slab* slab = slab_of_slice(slice);
+  check_block(slab, g_region.index_of(slab), ptr);
+  const std::size_t usable = slab->block_bytes;
+  if (size > usable) return grow_block(ptr, slab, size);
+  // Half of a block is kept rather than copied.
+  if (size > usable / 2) return ptr;
+  return move_block(ptr, usable, size);
+}
+
+}  // namespace osmem

@@ -1,0 +1,133 @@
+#include "allocator/osmem/os/os.hpp"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+namespace osmem::os {
+namespace {
+
+// Puts errno back at the end of its scope.
+class KeptErrno {
+ public:
+  KeptErrno() = default;
+  ~KeptErrno() { errno = saved_; }
+  KeptErrno(const KeptErrno&) = delete;
+  KeptErrno& operator=(const KeptErrno&) = delete;
+
+ private:
+  const int saved_ = errno;
+};
+
+void* map_pages(void* hint, std::size_t bytes, int protection, int extra_flags) {
+  void* address =
+      mmap(hint, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | extra_flags, -1, 0);
+  return address == MAP_FAILED ? nullptr : address;
+}
+
+// Maps with an alignment larger than a page: too much first, then both ends are cut off.
+void* map_aligned(std::size_t bytes, std::size_t alignment, int protection, int extra_flags) {
+  if (alignment <= page_bytes()) return map_pages(nullptr, bytes, protection, extra_flags);
+  std::size_t padded_bytes;
+  if (__builtin_add_overflow(bytes, alignment - page_bytes(), &padded_bytes)) return nullptr;
+  void* mapped = map_pages(nullptr, padded_bytes, protection, extra_flags);
+  if (mapped == nullptr) return nullptr;
+  const auto start = reinterpret_cast<std::uintptr_t>(mapped);
+  const std::uintptr_t aligned = (start + alignment - 1) & ~(alignment - 1);
+  const std::size_t before = aligned - start;
+  const std::size_t after = padded_bytes - before - bytes;
+  if (before != 0) munmap(mapped, before);
+  if (after != 0) munmap(reinterpret_cast<void*>(aligned + bytes), after);
+  return reinterpret_cast<void*>(aligned);
+}
+
+}  // namespace
+
+std::size_t page_bytes() {
+  static constinit std::atomic<std::size_t> cached{0};
+  // Relaxed: every thread that finds 0 computes the same value.
+  std::size_t bytes = cached.load(std::memory_order_relaxed);
+  if (bytes == 0) {
+    bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    cached.store(bytes, std::memory_order_relaxed);  // relaxed: as above
+  }
+  return bytes;
+}
+
+void* reserve(std::size_t bytes, std::size_t alignment) {
+  const KeptErrno kept;
+  return map_aligned(bytes, alignment, PROT_NONE, MAP_NORESERVE);
+}
+
+bool reserve_at(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  void* got = map_pages(address, bytes, PROT_NONE, MAP_NORESERVE | MAP_FIXED_NOREPLACE);
+  if (got == address) return true;
+  if (got != nullptr) munmap(got, bytes);  // kernels before 4.17 take the address as a hint
+  return false;
+}
+
+bool commit(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+bool purge(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  return madvise(address, bytes, MADV_DONTNEED) == 0;
+}
+
+bool find_resident(void* address, std::size_t bytes, unsigned char* resident) {
+  const KeptErrno kept;
+  return mincore(address, bytes, resident) == 0;
+}
+
+void* map(std::size_t bytes, std::size_t alignment) {
+  const KeptErrno kept;
+  return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);
+}
+
+void unmap(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  // It can fail where the process has as many mappings as it may and this would split one. The memory goes back all
+  // the same; only the address space is lost.
+  if (munmap(address, bytes) != 0) purge(address, bytes);
+}
+
+void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes) {
+  const KeptErrno kept;
+  void* moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE);
+  return moved == MAP_FAILED ? nullptr : moved;
+}
+
+void* break_address() {
+  const KeptErrno kept;
+  void* end = sbrk(0);
+  return end == reinterpret_cast<void*>(-1) ? nullptr : end;
+}
+
+void* extend_break(std::size_t bytes) {
+  const KeptErrno kept;
+  void* start = sbrk(static_cast<std::intptr_t>(bytes));
+  return start == reinterpret_cast<void*>(-1) ? nullptr : start;
+}
+
+std::size_t address_space_limit() {
+  const KeptErrno kept;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return limit.rlim_cur;
+}
+
+std::uint64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+}  // namespace osmem::os

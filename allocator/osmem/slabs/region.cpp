@@ -1,0 +1,314 @@
+#include "allocator/osmem/slabs/region.hpp"
+
+#include "allocator/osmem/base/fork_order.hpp"
+#include "allocator/osmem/os/os.hpp"
+
+namespace osmem {
+
+constinit std::uintptr_t g_heap_base = 0;
+constinit std::atomic<std::size_t> g_slice_count{0};
+alignas(kCacheLineBytes) constinit std::byte* g_owners = nullptr;
+constinit Region g_region;
+constinit PageHeap g_page_heap;
+
+namespace {
+
+constinit HeapBackEnd g_back_end = HeapBackEnd::kRegion;
+
+// Tables become usable in steps of this size (or the system's page, where that is larger).
+constexpr std::size_t kTableStepBytes = std::size_t{64} << 10;
+
+// The heap becomes usable in growing steps: small programs stay small, large ones make few system calls.
+constexpr std::size_t kFirstStepBytes = std::size_t{64} << 10;
+constexpr std::size_t kMiddleStepBytes = std::size_t{256} << 10;
+constexpr std::size_t kLargeStepBytes = std::size_t{2} << 20;
+
+constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+std::size_t step_bytes(std::size_t committed_bytes) {
+  if (committed_bytes < kMiddleStepBytes) return kFirstStepBytes;
+  if (committed_bytes < kLargeStepBytes) return kMiddleStepBytes;
+  return kLargeStepBytes;
+}
+
+// One growing table of the region: which part of it is usable follows from how many entries are.
+struct Table {
+  std::byte* start;
+  std::size_t entry_bytes;
+
+  bool extend(std::size_t from_entries, std::size_t to_entries) const {
+    const std::size_t from = round_up(from_entries * entry_bytes, kTableStepBytes);
+    const std::size_t to = round_up(to_entries * entry_bytes, kTableStepBytes);
+    if (from == to) return true;
+    if (!os::commit(start + from, to - from)) return false;
+    g_region.metadata_bytes += to - from;
+    return true;
+  }
+};
+
+// Makes the tables usable for slices [0, slices).
+bool extend_tables(std::size_t slices) {
+  const std::size_t from = g_slice_count.load(std::memory_order_relaxed);  // relaxed: we are the writer
+  if (slices <= from) return true;
+  if (slices > g_region.max_slices) return false;
+  const std::size_t from_chunks = (from + kSlicesPerChunk - 1) / kSlicesPerChunk;
+  const std::size_t to_chunks = (slices + kSlicesPerChunk - 1) / kSlicesPerChunk;
+  if (!Table{g_owners, sizeof(std::uintptr_t)}.extend(from, slices) ||
+      !Table{g_owners + kBinTableOffset, sizeof(Bin*)}.extend(from, slices) ||
+      !Table{reinterpret_cast<std::byte*>(g_region.slabs), sizeof(Slab)}.extend(from, slices) ||
+      !Table{reinterpret_cast<std::byte*>(g_region.chunks), sizeof(Chunk)}.extend(from_chunks,
+                                                                                 to_chunks)) {
+    return false;
+  }
+  // Relaxed: a reader has a block from one of the slices, and how it got the block orders it after this.
+  g_slice_count.store(slices, std::memory_order_relaxed);
+  return true;
+}
+
+// More address space behind the region; where something lies in its way, behind that. That something may be a piece that
+// another thread had just reserved when this process was forked from its parent, before it wrote so down.
+bool reserve_ahead(std::size_t bytes) {
+  constexpr std::size_t kPlaces = 16;
+  const std::size_t missing = round_up(bytes - g_region.ahead_bytes, kChunkBytes);
+  const std::size_t limit = g_region.max_slices << kSliceShift;
+  const std::size_t end = g_region.reserved_bytes();
+  if (missing > limit || end > limit - missing) return false;
+  if (os::reserve_at(reinterpret_cast<void*>(g_heap_base + end), missing)) {
+    g_region.ahead_bytes += missing;
+    return true;
+  }
+  const std::size_t whole = round_up(bytes, kChunkBytes);
+  std::size_t place = round_up(end, kChunkBytes);
+  for (std::size_t i = 0; i < kPlaces && whole <= limit && place <= limit - whole; ++i, place += kChunkBytes) {
+    if (!os::reserve_at(reinterpret_cast<void*>(g_heap_base + place), whole)) continue;
+    g_region.ahead_bytes = 0;  // what was left before the gap is too short for anybody
+    order_writes();
+    g_region.end_bytes = place;
+    order_writes();
+    g_region.ahead_bytes = whole;
+    return true;
+  }
+  return false;
+}
+
+PageRange grow_region(std::uint32_t min_pages) {
+  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
+  const std::size_t step = step_bytes(g_region.committed_bytes);
+  std::size_t bytes = wanted > step ? wanted : step;
+  if (bytes > g_region.ahead_bytes && wanted <= g_region.ahead_bytes) bytes = wanted;
+  if (bytes > g_region.ahead_bytes && !reserve_ahead(bytes)) return {};
+  const std::size_t first = g_region.end_bytes;
+  if (!extend_tables((first + bytes) >> kSliceShift)) return {};
+  if (!os::commit(reinterpret_cast<void*>(g_heap_base + first), bytes)) return {};
+  g_region.ahead_bytes -= bytes;
+  order_writes();  // after a fork in between, the end of what is reserved looks taken by others
+  g_region.end_bytes = first + bytes;
+  g_region.committed_bytes += bytes;
+  return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(bytes >> kPageShift)};
+}
+
+// [start, start + bytes), usable; start 0: none.
+struct Extent {
+  std::uintptr_t start = 0;
+  std::size_t bytes = 0;
+};
+
+// By moving the break. Others move it, too, so that the new bytes may lie behind a gap.
+Extent extend_by_break(std::size_t bytes) {
+  const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
+  if (end == 0 || end < g_heap_base + g_region.end_bytes) return {};
+  const std::size_t gap = round_up(end, kGrowBytes) - end;
+  const auto start = reinterpret_cast<std::uintptr_t>(os::extend_break(gap + bytes));
+  if (start == 0) return {};
+  // Another caller of sbrk may have come between the two calls.
+  const std::uintptr_t aligned = round_up(start, kGrowBytes);
+  return {aligned, (start + gap + bytes - aligned) & ~(kGrowBytes - 1)};
+}
+
+// By a mapping above all that the heap has, where the break cannot move: something lies in its way, or this is the child of
+// a fork that came while another thread moved it. (The kernel copies the break before the mappings, so that such a
+// break ends below a mapping of its own for ever.)
+Extent extend_by_mapping(std::size_t bytes) {
+  constexpr int kPlaces = 16;
+  std::uintptr_t start = round_up(g_heap_base + g_region.end_bytes, kGrowBytes);
+  for (int i = 0; i < kPlaces; ++i, start += kChunkBytes) {
+    auto* address = reinterpret_cast<void*>(start);
+    if (!os::reserve_at(address, bytes)) continue;
+    if (os::commit(address, bytes)) return {start, bytes};
+    os::unmap(address, bytes);
+    return {};
+  }
+  return {};
+}
+
+PageRange grow_break(std::uint32_t min_pages) {
+  const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
+  const std::size_t step = step_bytes(g_region.committed_bytes);
+  Extent extent = extend_by_break(wanted > step ? wanted : step);
+  if (extent.bytes < wanted) extent = extend_by_mapping(wanted);
+  const std::size_t first = extent.start - g_heap_base;
+  if (extent.bytes < wanted || !extend_tables((first + extent.bytes) >> kSliceShift)) {
+    return {};
+  }
+  g_region.end_bytes = first + extent.bytes;
+  g_region.committed_bytes += extent.bytes;
+  return {static_cast<std::uint32_t>(first >> kPageShift), static_cast<std::uint32_t>(extent.bytes >> kPageShift)};
+}
+
+PageRange grow_heap(std::uint32_t min_pages) {
+  return g_back_end == HeapBackEnd::kRegion ? grow_region(min_pages) : grow_break(min_pages);
+}
+
+// The books of a chunk without a slab: they read as zero, as a slice without a slab has them.
+void purge_slab_books(std::uint32_t chunk) {
+  Slab* first = &g_region.slabs[std::size_t{chunk} * kSlicesPerChunk];
+  constexpr std::size_t kBytes = kSlicesPerChunk * sizeof(Slab);
+  if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
+}
+
+// Only whole system pages can go back; a range that has none stays dirty.
+bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
+  const std::size_t bytes = std::size_t{pages} << kPageShift;
+  void* start = g_region.page_start(first_page);
+  const std::size_t mask = os::page_bytes() - 1;
+  if (((reinterpret_cast<std::uintptr_t>(start) | bytes) & mask) != 0) return false;
+  if (!os::purge(start, bytes)) return false;
+  if (pages == kPagesPerChunk) purge_slab_books(first_page / kPagesPerChunk);
+  return true;
+}
+
+// Where the system's pages are larger than ours, all of them count as resident.
+bool find_resident(std::uint32_t first_page, std::uint32_t pages, PageBits& resident) {
+  if (os::page_bytes() != kPageBytes) return false;
+  unsigned char found[kPagesPerChunk];
+  if (!os::find_resident(g_region.page_start(first_page), std::size_t{pages} << kPageShift, found)) return false;
+  const std::uint32_t first_bit = first_page % kPagesPerChunk;
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    if ((found[i] & 1) != 0) resident.set(first_bit + i);
+  }
+  return true;
+}
+
+constexpr PageSource kSource = {grow_heap, purge_pages, find_resident};
+
+// The owner and bin tables: two ranges at a fixed distance. For less than the full number of slices the space between
+// them stays free for others.
+bool reserve_fast_tables(std::size_t bytes) {
+  if (bytes == kOwnerTableBytes) {
+    g_owners = static_cast<std::byte*>(os::reserve(2 * bytes, os::page_bytes()));
+    return g_owners != nullptr;
+  }
+  constexpr int kPlaces = 8;
+  std::byte* kept[kPlaces] = {};
+  for (std::byte*& place : kept) {
+    place = static_cast<std::byte*>(os::reserve(bytes, os::page_bytes()));
+    if (place == nullptr) break;
+    if (os::reserve_at(place - kBinTableOffset, bytes)) {
+      g_owners = place - kBinTableOffset;
+      place = nullptr;
+      break;
+    }
+  }
+  for (std::byte* place : kept) {
+    if (place != nullptr) os::unmap(place, bytes);
+  }
+  return g_owners != nullptr;
+}
+
+bool reserve_tables(std::size_t slices) {
+  const std::size_t page = os::page_bytes() > kTableStepBytes ? os::page_bytes() : kTableStepBytes;
+  const std::size_t fast_bytes = round_up(slices * sizeof(std::uintptr_t), page);
+  const std::size_t slab_bytes = round_up(slices * sizeof(Slab), page);
+  const std::size_t chunk_bytes = round_up((slices / kSlicesPerChunk + 1) * sizeof(Chunk), page);
+  auto* books = static_cast<std::byte*>(os::reserve(slab_bytes + chunk_bytes, os::page_bytes()));
+  if (books == nullptr) return false;
+  if (!reserve_fast_tables(fast_bytes)) {
+    os::unmap(books, slab_bytes + chunk_bytes);
+    return false;
+  }
+  g_region.slabs = reinterpret_cast<Slab*>(books);
+  g_region.chunks = reinterpret_cast<Chunk*>(books + slab_bytes);
+  g_region.max_slices = slices;
+  return true;
+}
+
+// Tables for a heap of `bytes` and, in the region back end, its address space.
+bool reserve_all(std::size_t bytes) {
+  const std::size_t slices = bytes >> kSliceShift;
+  if (g_back_end == HeapBackEnd::kBreak) return reserve_tables(slices);
+  void* heap = os::reserve(bytes, kChunkBytes);
+  if (heap == nullptr) return false;
+  // Room in the tables for the region to grow in place where it is small.
+  const std::size_t most = bytes < kMaxRegionBytes / 64 ? slices * 16 : slices;
+  if (!reserve_tables(most)) {
+    os::unmap(heap, bytes);
+    return false;
+  }
+  g_heap_base = reinterpret_cast<std::uintptr_t>(heap);
+  g_region.ahead_bytes = bytes;
+  return true;
+}
+
+}  // namespace
+
+bool start_region(HeapBackEnd back_end) {
+  g_back_end = back_end;
+  if (back_end == HeapBackEnd::kBreak) {
+    const auto end = reinterpret_cast<std::uintptr_t>(os::break_address());
+    if (end == 0) return false;
+    g_heap_base = end & ~(kChunkBytes - 1);
+  }
+  // The tables take address space, too, in proportion: none is spent on a heap that the limit rules out.
+  const std::size_t limit = os::address_space_limit() & ~(kChunkBytes - 1);
+  std::size_t bytes = limit < kMaxRegionBytes ? limit : kMaxRegionBytes;
+  while (!reserve_all(bytes)) {
+    // In small steps: where address space is limited, a half that fits may leave much of it unused.
+    bytes = (bytes - bytes / 4) & ~(kChunkBytes - 1);
+    if (bytes < kMinRegionBytes) return false;
+  }
+  g_page_heap.attach(g_region.chunks, &kSource);
+  return true;
+}
+
+namespace {
+
+constexpr std::size_t kMetadataStepBytes = std::size_t{64} << 10;
+
+constinit Lock g_metadata_lock;
+// Guarded by g_metadata_lock:
+constinit std::byte* g_metadata_next = nullptr;
+constinit std::size_t g_metadata_left_bytes = 0;
+constinit std::size_t g_metadata_total_bytes = 0;
+
+}  // namespace
+
+void* allocate_metadata(std::size_t bytes) {
+  bytes = round_up(bytes, kCacheLineBytes);
+  Guard guard(g_metadata_lock);
+  if (bytes > g_metadata_left_bytes) {
+    const std::size_t step = round_up(bytes > kMetadataStepBytes ? bytes : kMetadataStepBytes, os::page_bytes());
+    void* fresh = os::map(step, os::page_bytes());
+    if (fresh == nullptr) return nullptr;
+    g_metadata_next = static_cast<std::byte*>(fresh);
+    g_metadata_left_bytes = step;
+    g_metadata_total_bytes += step;
+  }
+  std::byte* result = g_metadata_next;
+  g_metadata_next += bytes;
+  g_metadata_left_bytes -= bytes;
+  return result;
+}
+
+std::size_t metadata_bytes() {
+  Guard guard(g_metadata_lock);
+  return g_metadata_total_bytes;
+}
+
+void recover_metadata_after_fork() {
+  if (!g_metadata_lock.recover_after_fork()) return;
+  g_metadata_left_bytes = 0;  // another thread was cutting from this step: leave it
+}
+
+}  // namespace osmem

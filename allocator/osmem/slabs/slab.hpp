@@ -1,0 +1,93 @@
+// L2: a slab is one to four slices that hold blocks of one size class.
+//
+// Its books are one cache line in a table beside the heap, indexed by slice, so that no block has a header and a wild
+// pointer is looked up without touching what it points to. Blocks are carved lazily, in order of address:
+//
+//   slab start                                                              capacity
+//   [ live | free | live | in a thread's list | free | ... carved ][ never touched ... ]
+//
+//   carved_count = live + in lists of the owner thread + waiting in `remote` + free_count
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/base/config.hpp"
+#include "allocator/osmem/slabs/remote_free.hpp"
+
+namespace osmem {
+
+struct Heap;
+
+// A free block: its first word links it to the next.
+struct Block {
+  Block* next;
+};
+
+enum class SliceKind : std::uint8_t {
+  kNone = 0,   // no block starts here: free, or the inside of a run
+  kSlab = 1,   // first slice of a slab
+  kInner = 2,  // another slice of a slab, `head_offset` behind its first
+  kRun = 3,    // a run that is a block of its own starts here; see Slab::run_pages()
+};
+
+constexpr bool is_slab(SliceKind kind) { return kind == SliceKind::kSlab || kind == SliceKind::kInner; }
+
+// Which of its heap's lists a slab is in.
+enum class SlabList : std::uint8_t {
+  kNone = 0,     // nothing to take from its free list; it may be the one that its bin carves from
+  kPartial = 1,  // has free blocks
+  kFull = 2,     // parked: see remote_free.hpp
+};
+
+struct alignas(kCacheLineBytes) Slab {
+  // Owner thread (or the holder of the pool's lock, for a heap without a thread):
+  Block* free;                        // blocks given back, last in first out
+  std::uint32_t free_count;           // length of `free`
+  std::uint32_t carved_count;         // blocks [0, carved_count) have been handed out at least once
+  std::uint32_t next;                 // neighbours in the list: slice + 1, 0 for none
+  std::uint32_t previous;
+  SlabList list;
+  // Fixed while the slab exists:
+  SliceKind kind;
+  std::uint8_t size_class;
+  std::uint8_t head_offset;           // of an inner slice: slices back to the first; of a run: its first page in the slice
+  std::uint16_t capacity;             // blocks; of a run: pages
+  std::uint16_t touched_pages;        // bit i: page i of its run may hold something
+  std::uint32_t block_bytes;
+  std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
+  // Any thread:
+  RemoteList<> remote;
+  std::atomic<Heap*> heap;            // changes only while `remote` is kOwned, under the pool's lock
+
+  // Takes `count` blocks back, linked from `first` to `last`. True: the slab's place among its heap's lists may have changed.
+  bool put_back(Block* first, Block* last, std::uint32_t count) {
+    last->next = free;
+    free = first;
+    free_count += count;
+    return free_count == carved_count || list != SlabList::kPartial;
+  }
+
+  // The pages that the first `blocks` blocks reach into.
+  [[nodiscard]] std::uint32_t pages_of(std::uint32_t blocks) const {
+    return static_cast<std::uint32_t>((std::size_t{blocks} * block_bytes + kPageBytes - 1) >> kPageShift);
+  }
+
+  // A run that is a block has at least a slice's pages, so no two of them start in one slice, and the books of the slice
+  // where it starts are its own. Written by whoever allocates, resizes or frees it.
+  void start_run(std::uint32_t page_in_slice, std::uint32_t pages) {
+    kind = SliceKind::kRun;
+    head_offset = static_cast<std::uint8_t>(page_in_slice);
+    capacity = static_cast<std::uint16_t>(pages);
+  }
+  [[nodiscard]] std::uint32_t run_pages() const { return capacity; }
+  void end_run() {
+    kind = SliceKind::kNone;
+    head_offset = 0;
+  }
+};
+static_assert(sizeof(Slab) == kCacheLineBytes, "one line a slice");
+static_assert(offsetof(Slab, remote) == 40);
+
+}  // namespace osmem

@@ -1,0 +1,460 @@
+#include "allocator/osmem/threads/thread_heap.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "allocator/osmem/base/check.hpp"
+#include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/pages/large.hpp"
+
+namespace osmem {
+namespace {
+
+constexpr std::uint32_t kBatchBytes = 8192;
+constexpr std::uint32_t kMaxBatch = 64;
+
+// A slab's free list of up to this many times the number wanted is taken whole.
+constexpr std::uint32_t kWholeList = 4;
+
+// Carving touches fresh memory, so a step is at most a page, or one block.
+constexpr std::uint32_t kCarveBytes = 4096;
+
+Block* block_named(const Slab* slab, std::uint32_t name) {
+  return reinterpret_cast<Block*>(g_region.slice_start(g_region.index_of(slab)) +
+                                  (std::uintptr_t{name} - 1) * 16);
+}
+
+void splice(Slab* slab, RemoteList<>::Chain chain) {
+  if (chain.count == 0) return;
+  Block* first = block_named(slab, chain.head);
+  if (slab->free != nullptr) {
+    Block* last = first;
+    while (last->next != nullptr) last = last->next;
+    last->next = slab->free;
+  }
+  slab->free = first;
+  slab->free_count += chain.count;
+}
+
+}  // namespace
+
+void Heap::initialise() {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    Bin& bin = bins[c];
+    bin.size_class = static_cast<std::uint8_t>(c);
+    bin.kept_limit = freed_limit(c);
+    bin.limit = bin.kept_limit;
+    bin.budget = bin.limit;
+    bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 2U, kMaxBatch));
+  }
+  loans_left = kLoansPerStep;
+  pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
+}
+
+void Heap::link(Bin& bin, Slab* slab, SlabList list) {
+  std::uint32_t& head = list == SlabList::kPartial ? bin.partial : bin.full;
+  if (list == SlabList::kPartial) ++bin.partial_count;
+  slab->list = list;
+  slab->previous = 0;
+  slab->next = head;
+  if (head != 0) slab_numbered(head)->previous = number_of(slab);
+  head = number_of(slab);
+}
+
+void Heap::unlink(Bin& bin, Slab* slab) {
+  if (slab->list == SlabList::kNone) return;
+  std::uint32_t& head = slab->list == SlabList::kPartial ? bin.partial : bin.full;
+  if (slab->list == SlabList::kPartial) --bin.partial_count;
+  if (slab->previous != 0) {
+    slab_numbered(slab->previous)->next = slab->next;
+  } else {
+    head = slab->next;
+  }
+  if (slab->next != 0) slab_numbered(slab->next)->previous = slab->previous;
+  slab->list = SlabList::kNone;
+}
+
+// Takes up to `want` blocks from the first partial slab. False: the class has no free block in its slabs.
+bool Heap::take_free(Bin& bin, std::uint32_t want, BlockChain& chain) {
+  if (bin.partial == 0) return false;
+  Slab* slab = slab_numbered(bin.partial);
+  Block* first = slab->free;
+  Block* last = first;
+  std::uint32_t taken = 1;
+  if (want > 1 && chain.head == nullptr && slab->free_count >= want && slab->free_count <= kWholeList * want) {
+    // Enough, and not too much: the list goes as it is, without a walk to its end.
+    chain.head = first;
+    chain.count = slab->free_count;
+    slab->free = nullptr;
+    slab->free_count = 0;
+    exhausted(bin, slab);
+    return true;
+  }
+  if (slab->free_count <= want) {
+    taken = slab->free_count;
+    // The tail is needed only to append to a chain that has blocks already, or to be appended to.
+    for (std::uint32_t i = 1; i < taken; ++i) last = last->next;
+    slab->free = nullptr;
+  } else {
+    for (; taken < want; ++taken) last = last->next;
+    slab->free = last->next;
+  }
+  slab->free_count -= taken;
+  chain.append(first, last, taken);
+  if (slab->free_count == 0) exhausted(bin, slab);
+  return true;
+}
+
+// The slab's free list has run out: the remote chain refills it, or it leaves the list of partial slabs.
+void Heap::exhausted(Bin& bin, Slab* slab) {
+  bool refilled = take_remote(slab);
+  if (!refilled && bin.carving != number_of(slab)) {
+    unlink(bin, slab);
+    if (slab->remote.park()) {
+      link(bin, slab, SlabList::kFull);
+    } else {
+      refilled = take_remote(slab);  // blocks came in since the first look
+    }
+  } else if (!refilled) {
+    unlink(bin, slab);
+  }
+  if (refilled && slab->list == SlabList::kNone) link(bin, slab, SlabList::kPartial);
+  if (bin.partial_count > 1) prefer_fullest(bin);
+}
+
+// Of the first few partial slabs, the one with the fewest free blocks comes first: the others get a chance to empty.
+void Heap::prefer_fullest(Bin& bin) {
+  constexpr int kLooks = 4;
+  Slab* best = slab_numbered(bin.partial);
+  Slab* slab = best;
+  for (int i = 1; i < kLooks && slab->next != 0; ++i) {
+    slab = slab_numbered(slab->next);
+    if (slab->free_count < best->free_count) best = slab;
+  }
+  if (number_of(best) == bin.partial) return;
+  unlink(bin, best);
+  link(bin, best, SlabList::kPartial);
+}
+
+// Moves the blocks that other threads freed to the slab's free list. Does not touch the lists of slabs.
+bool Heap::take_remote(Slab* slab) {
+  if (slab->remote.count() == 0) return false;
+  splice(slab, slab->remote.take_keeping_state());
+  return true;
+}
+
+// Cuts up to `want` fresh blocks, a page's worth at most. The slab leaves the bin's `carving` place when none are left.
+std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
+  const std::uint32_t bytes = slab->block_bytes;
+  const std::uint32_t step = std::max(1U, kCarveBytes / bytes);
+  const std::uint32_t count = std::min({want, step, std::uint32_t{slab->capacity} - slab->carved_count});
+  const std::uintptr_t first =
+      g_region.slice_start(g_region.index_of(slab)) + std::uintptr_t{slab->carved_count} * bytes;
+  const std::uint32_t pages_before = slab->pages_of(slab->carved_count);
+  slab->carved_count += count;
+  use_pages(slab, pages_before);
+  auto* last = reinterpret_cast<Block*>(first);
+  for (std::uint32_t i = 1; i < count; ++i) {
+    auto* next = reinterpret_cast<Block*>(first + std::uintptr_t{i} * bytes);
+    last->next = next;
+    last = next;
+  }
+  chain.append(reinterpret_cast<Block*>(first), last, count);
+  return count;
+}
+
+// The pages from `pages_before` on that the slab's blocks reach into are needed now.
+void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
+  const std::uint32_t pages = slab->pages_of(slab->carved_count) - pages_before;
+  if (pages == 0) return;
+  const std::uint32_t used = ((1U << pages) - 1) << pages_before;
+  const auto were_touched = static_cast<std::uint32_t>(std::popcount(used & slab->touched_pages));
+  slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages | used);
+  // What the thread keeps would count as needed.
+  if (kept_runs.count != 0 && g_page_heap.would_raise_peak(pages)) kept_runs.release();
+  if (!g_page_heap.need(pages, were_touched)) [[likely]] return;
+  release_empty();
+  purge_idle();
+  g_page_heap.make_room();
+}
+
+// Gives those of a slab's touched pages back that no block was handed out of, a bit for each.
+void Heap::purge_pages(Slab* slab, std::uint32_t idle) {
+  while (idle != 0) {
+    const auto page = static_cast<std::uint32_t>(std::countr_zero(idle));
+    const auto pages = static_cast<std::uint32_t>(std::countr_one(idle >> page));
+    const std::uint32_t range = ((1U << pages) - 1) << page;
+    if (g_page_heap.purge_idle(g_region.index_of(slab) * kPagesPerSlice + page, pages)) {
+      slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages & ~range);
+    }
+    idle &= ~range;
+  }
+}
+
+void Heap::purge_idle() {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    if (bins[c].carving == 0) continue;
+    Slab* slab = slab_numbered(bins[c].carving);
+    const std::uint32_t handed_out = (1U << slab->pages_of(slab->carved_count)) - 1;
+    purge_pages(slab, slab->touched_pages & ~handed_out);
+  }
+}
+
+BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing) {
+  Bin& bin = bins[size_class];
+  BlockChain chain;
+  while (chain.count < want) {
+    if (take_free(bin, want - chain.count, chain)) continue;
+    if (chain.count == 0) drain_notified();
+    if (bin.partial != 0) continue;
+    const bool may_borrow = chain.count == 0 && borrowing == Borrowing::kAllowed;
+    if (may_borrow && borrow(size_class, want, chain)) break;
+    if (bin.carving == 0) {
+      if (may_borrow && borrow_kept(size_class, want, chain)) break;
+      if (chain.count != 0 || !add_slab(bin)) break;
+      continue;
+    }
+    Slab* slab = slab_numbered(bin.carving);
+    if (take_remote(slab)) {
+      link(bin, slab, SlabList::kPartial);
+      continue;
+    }
+    const bool touches_page = slab->pages_of(slab->carved_count + 1) != slab->pages_of(slab->carved_count);
+    if (touches_page && may_borrow && borrow_kept(size_class, want, chain)) break;
+    carve(slab, want - chain.count, chain);
+    if (slab->carved_count == slab->capacity) {
+      bin.carving = 0;
+      exhausted(bin, slab);
+    }
+    break;  // one step of fresh memory at a time
+  }
+  if (chain.tail != nullptr) chain.tail->next = nullptr;
+  return chain;
+}
+
+// More room for the class. The slab is then the bin's carving slab, or in its partial list.
+bool Heap::add_slab(Bin& bin) {
+  if (take_from_pool(*this, bin.size_class)) return true;
+  if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
+  const std::uint32_t pages = slab_slices(bin.size_class) * kPagesPerSlice;
+  before_fresh_pages(pages);
+  if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;
+  // Of a class's first slab perhaps no more than a page.
+  const std::uint32_t likely_pages = bin.used_slabs == 0 ? 1 : pages;
+  PageHeap::Run run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
+  // The process's limits count what the cache of mappings holds.
+  if (!run.found && large::trim(UINT64_MAX) != 0) {
+    run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
+  }
+  if (!run.found) return false;
+  start_slab(bin, run.first_page / kPagesPerSlice, run.touched_pages);
+  return true;
+}
+
+// A slab has joined the bin.
+void Heap::count_slab(Bin& bin) {
+  ++bin.used_slabs;
+  bin.most_slabs = std::max(bin.most_slabs, bin.used_slabs);
+  slices_in_use += slab_slices(bin.size_class);
+}
+
+bool Heap::take_empty_slab(Bin& bin) {
+  if (empty_count == 0) return false;
+  empty_count = empty_count - 1;
+  const std::uint32_t slice = empty_slabs[empty_count];
+  start_slab(bin, slice, g_region.slabs[slice].touched_pages);
+  return true;
+}
+
+void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages) {
+  const std::uint32_t c = bin.size_class;
+  Slab& slab = g_region.slabs[slice];
+  slab.free = nullptr;
+  slab.free_count = 0;
+  slab.carved_count = 0;
+  slab.list = SlabList::kNone;
+  slab.kind = SliceKind::kSlab;
+  slab.size_class = static_cast<std::uint8_t>(c);
+  slab.head_offset = 0;
+  slab.capacity = static_cast<std::uint16_t>(slab_capacity(c));
+  slab.touched_pages = touched_pages;
+  slab.block_bytes = kClassBytes[c];
+  slab.remote.reset();
+  slab.heap.store(this, std::memory_order_relaxed);  // relaxed: nobody has a block of it yet
+  for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
+    if (i != 0) {
+      g_region.slabs[slice + i].kind = SliceKind::kInner;
+      g_region.slabs[slice + i].head_offset = static_cast<std::uint8_t>(i);
+      g_region.slabs[slice + i].size_class = static_cast<std::uint8_t>(c);
+    }
+    g_region.bin(slice + i) = &bin;
+    g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as above
+  }
+  bin.carving = slice + 1;
+  count_slab(bin);
+  // No block will ever reach into the pages behind the last one.
+  purge_pages(&slab, touched_pages & ~((1U << slab.pages_of(slab.capacity)) - 1));
+}
+
+// All its blocks are back and none is on its way: the run goes to the heap's cache or home.
+void Heap::release_slab(Bin& bin, Slab* slab) {
+  unlink(bin, slab);
+  if (bin.carving == number_of(slab)) bin.carving = 0;
+  --bin.used_slabs;
+  const std::uint32_t slice = g_region.index_of(slab);
+  const std::uint32_t slices = slab_slices(slab->size_class);
+  slices_in_use -= slices;
+  for (std::uint32_t i = 0; i < slices; ++i) {
+    // Relaxed: no live block is left in these slices.
+    g_region.owner(slice + i).store(0, std::memory_order_relaxed);
+    g_region.slabs[slice + i].kind = SliceKind::kNone;
+    g_region.slabs[slice + i].head_offset = 0;
+  }
+  slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  g_page_heap.unneed(slab->pages_of(slab->carved_count));
+  if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
+    empty_slabs[empty_count] = slice;
+    empty_count = empty_count + 1;
+    return;
+  }
+  g_page_heap.free_gradual(slice * kPagesPerSlice, slab->touched_pages);
+}
+
+void Heap::release_empty() {
+  kept_runs.release();
+  while (empty_count != 0) {
+    empty_count = empty_count - 1;
+    const std::uint32_t slice = empty_slabs[empty_count];
+    g_page_heap.free_gradual(slice * kPagesPerSlice, g_region.slabs[slice].touched_pages);
+  }
+}
+
+void Heap::received(Bin& bin, Slab* slab) {
+  if (slab->free_count == slab->carved_count) {
+    // A notified slab is still expected by the notify stack; drain_notified() releases it.
+    if (slab->list != SlabList::kFull || slab->remote.unpark()) release_slab(bin, slab);
+    return;
+  }
+  if (slab->list == SlabList::kPartial) return;
+  if (slab->list == SlabList::kFull) {
+    if (!slab->remote.unpark()) return;
+    unlink(bin, slab);
+  }
+  link(bin, slab, SlabList::kPartial);
+}
+
+void Heap::give_back_list(Block* list) {
+  while (list != nullptr) {
+    const std::size_t slice = g_region.slice_of(list);
+    Slab* slab = slab_of_slice(slice);
+    Block* tail = list;
+    std::uint32_t count = 1;
+    Block* next = tail->next;
+    // Blocks freed one after the other often lie in the same slice. Null does not: it is below any.
+    while (g_region.slice_of(next) == slice) {
+      tail = next;
+      next = next->next;
+      ++count;
+    }
+    if (slab->put_back(list, tail, count)) [[unlikely]] received(bins[slab->size_class], slab);
+    list = next;
+  }
+}
+
+void Heap::drain_notified() {
+  for (std::uint32_t number = notified.take_all(); number != 0;) {
+    Slab* slab = slab_numbered(number);
+    number = slab->notify_next;
+    Bin& bin = bins[slab->size_class];
+    unlink(bin, slab);
+    splice(slab, slab->remote.take());  // the word says kOwned again: from here on nobody notifies
+    if (slab->free_count == slab->carved_count) {
+      release_slab(bin, slab);
+    } else {
+      link(bin, slab, SlabList::kPartial);
+    }
+  }
+}
+
+void Heap::collect_slab(Slab* slab) {
+  // A parked slab has nothing to collect, or is on its way here by the notify stack.
+  if (slab->list == SlabList::kFull || !take_remote(slab)) return;
+  Bin& bin = bins[slab->size_class];
+  if (slab->free_count == slab->carved_count) {
+    release_slab(bin, slab);
+  } else if (slab->list == SlabList::kNone) {
+    link(bin, slab, SlabList::kPartial);
+  }
+}
+
+void Heap::collect_remote() {
+  drain_notified();
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    for (std::uint32_t number = bins[c].partial; number != 0;) {
+      Slab* slab = slab_numbered(number);
+      number = slab->next;
+      collect_slab(slab);
+    }
+    if (bins[c].carving != 0) collect_slab(slab_numbered(bins[c].carving));
+  }
+}
+
+template <typename Visit>
+void Heap::for_each_slab(Visit visit) {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    const Bin& bin = bins[c];
+    for (std::uint32_t n = bin.partial; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    for (std::uint32_t n = bin.full; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    if (bin.carving != 0 && slab_numbered(bin.carving)->list == SlabList::kNone) {
+      visit(slab_numbered(bin.carving));
+    }
+  }
+}
+
+void Heap::set_owner(std::uintptr_t thread) {
+  owner = thread;
+  for_each_slab([thread](Slab* slab) {
+    const std::uint32_t slice = g_region.index_of(slab);
+    for (std::uint32_t i = 0; i < slab_slices(slab->size_class); ++i) {
+      // Relaxed: only the thread named may act on it, and that is the one that writes it or has the pool's lock.
+      g_region.owner(slice + i).store(thread, std::memory_order_relaxed);
+    }
+  });
+}
+
+void Heap::adopt(Heap& from, Slab* slab) {
+  const std::uint32_t c = slab->size_class;
+  const bool was_carving = from.bins[c].carving == number_of(slab);
+  const bool was_partial = slab->list == SlabList::kPartial;
+  if (was_carving) from.bins[c].carving = 0;
+  from.unlink(from.bins[c], slab);
+  --from.bins[c].used_slabs;
+  from.slices_in_use -= slab_slices(c);
+  count_slab(bins[c]);
+  slab->heap.store(this, std::memory_order_relaxed);  // relaxed: read by notifiers of parked slabs and under the lock
+  const std::uint32_t slice = g_region.index_of(slab);
+  for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
+    g_region.bin(slice + i) = &bins[c];
+    g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as in set_owner()
+  }
+  if (was_carving) bins[c].carving = number_of(slab);
+  if (was_partial) link(bins[c], slab, SlabList::kPartial);
+}
+
+void Heap::check_invariants() {
+  for_each_slab([this](Slab* slab) {
+    // Relaxed: only this heap's owner writes it.
+    check(slab->heap.load(std::memory_order_relaxed) == this, "thread heap: a slab names another heap");
+    check(slab->free_count + slab->remote.count() <= slab->carved_count, "thread heap: too many free blocks");
+    check(slab->carved_count <= slab->capacity, "thread heap: more blocks than fit");
+    check((slab->list == SlabList::kPartial) == (slab->free_count != 0) || slab->list == SlabList::kFull,
+          "thread heap: a slab is in the wrong list");
+    std::uint32_t length = 0;
+    for (const Block* block = slab->free; block != nullptr && length <= slab->free_count; block = block->next) {
+      ++length;
+    }
+    check(length == slab->free_count, "thread heap: a free list is miscounted");
+  });
+}
+
+}  // namespace osmem

@@ -1,0 +1,165 @@
+// L3: a thread's heap: for each size class the slabs it allocates from.
+//
+// A heap belongs to one thread, or to none (`pooled`: then to the holder of the pool's lock). Lists of slabs per class:
+//   partial   free blocks to take; the first is taken from
+//   full      nothing to take; parked, comes back by a local free or by the notify stack
+//   carving   at most one slab with blocks never handed out; it may be in `partial`, too
+// Refill, in this order: the first partial slab, slabs that came back by the notify stack, larger free blocks
+// (borrowing.cpp), the carving slab's remote chain, carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/osmem/base/figure.hpp"
+#include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/slabs/region.hpp"
+#include "allocator/osmem/slabs/remote_free.hpp"
+#include "allocator/osmem/threads/run_cache.hpp"
+#include "allocator/osmem/slabs/slab.hpp"
+#include "allocator/osmem/threads/thread_cache.hpp"
+
+namespace osmem {
+
+// Blocks on their way into a list.
+struct BlockChain {
+  Block* head = nullptr;
+  Block* tail = nullptr;
+  std::uint32_t count = 0;
+
+  void append(Block* first, Block* last, std::uint32_t n) {
+    if (head == nullptr) {
+      head = first;
+    } else {
+      tail->next = first;
+    }
+    tail = last;
+    count += n;
+  }
+};
+
+// How many searches of its lists a thread may spend on borrowing in a step of the coarse clock (1 to 10 ms). One that uses them up has
+// pages of its own for the rest of the step; what the searches then cost is in DESIGN.md.
+inline constexpr std::uint32_t kLoansPerStep = 4000;
+
+// Whether a request may be served with blocks of the next larger classes.
+enum class Borrowing { kAllowed, kForbidden };
+
+struct Heap {
+  Bin bins[kClassCount];
+  // Owner thread:
+  Figure<std::uintptr_t> owner;    // thread pointer; 0 without a thread
+  std::uint32_t extra_freed_bytes; // that all bins may keep beyond their first limits
+  std::uint32_t slices_in_use;     // of all its slabs
+  std::uint32_t ticks;             // slow-path entries until the next look at the clock
+  std::uint32_t loans_left;        // searches of the thread's lists for larger blocks, until the clock's next step
+  Figure<std::uint32_t> empty_count;
+  std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
+  RunCache kept_runs;
+  large::Resized resized_last;
+  std::uint64_t last_tick_ms;      // when its slabs were last looked through
+  std::uint64_t last_seen_ms;      // when its thread last looked at the clock
+  bool trickles;                   // the thread calls now and then only
+  Heap* next_pooled;               // pool's lock
+  Heap* next_heap;                 // in the list of all heaps; fixed once there
+  // Any thread:
+  alignas(kCacheLineBytes) NotifyStack<> notified;
+  std::atomic<bool> pooled;
+
+  // Zeroed memory becomes a heap without a thread.
+  void initialise();
+
+  // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory. Borrowed blocks are larger
+  // and may be aligned less.
+  BlockChain gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing = Borrowing::kAllowed);
+
+  // After Slab::put_back(): the slab may have changed its place among the lists, or be empty.
+  void received(Bin& bin, Slab* slab);
+
+  // Sends the blocks of a list back to their slabs.
+  void give_back_list(Block* list);
+
+  // Blocks that were given back are wanted again: doubles the number of freed blocks kept, within bounds.
+  void keep_more_freed(Bin& bin);
+
+  // Whether the class keeps as many freed blocks as any class may, and could keep more if a loop takes it up and down.
+  static bool may_loop(const Bin& bin);
+
+  // Gives the lists of classes that keep more for that reason back to their slabs. Owner thread only.
+  void give_back_loops();
+
+  // `pages` are wanted from the page heap. If that would touch fresh memory, what the thread keeps goes back first: slabs may
+  // run empty by it.
+  void before_fresh_pages(std::uint32_t pages);
+
+  // Slabs that other threads gave blocks back to while they were parked.
+  void drain_notified();
+
+  // Takes the blocks that other threads freed into partial and carving slabs.
+  void collect_remote();
+
+  // The same for one slab of this heap, wherever it is.
+  void collect_slab(Slab* slab);
+
+  // Gives the cached empty slabs and runs back to the page heap.
+  void release_empty();
+
+  // Gives back what is resident of pages that were not yet handed out, in slabs that started where others had ended.
+  void purge_idle();
+
+  // The slab changes hands: from a pooled heap to this one. Pool's lock held.
+  void adopt(Heap& from, Slab* slab);
+
+  // Owner entries of all its slabs.
+  void set_owner(std::uintptr_t thread);
+
+  // Aborts if lists and counts disagree. For tests, on the owner's thread.
+  void check_invariants();
+
+ private:
+  bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
+  bool take_remote(Slab* slab);
+  // Up to `want` blocks of a larger class: of the first partial slab of one; of the next classes' slabs; also of what the thread keeps
+  // in its lists, while loans are left. False: there are none to lend.
+  bool borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain);
+  bool borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
+  bool borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
+  std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
+  void use_pages(Slab* slab, std::uint32_t pages_before);
+  static void purge_pages(Slab* slab, std::uint32_t idle);
+  bool add_slab(Bin& bin);
+  bool take_empty_slab(Bin& bin);
+  void count_slab(Bin& bin);
+  void start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages);
+  void release_slab(Bin& bin, Slab* slab);
+  void exhausted(Bin& bin, Slab* slab);
+  void link(Bin& bin, Slab* slab, SlabList list);
+  void unlink(Bin& bin, Slab* slab);
+  void prefer_fullest(Bin& bin);
+  template <typename Visit>
+  void for_each_slab(Visit visit);
+};
+
+static_assert(offsetof(Heap, bins) == 0);
+
+// The blocks of a class that malloc takes from. Owner thread only.
+inline Block*& head_of(Heap& heap, std::uint32_t size_class) {
+  return size_class < kThreadCacheClasses ? t_cache.heads[size_class] : heap.bins[size_class].head;
+}
+
+inline Heap* heap_of(Bin* bin) { return reinterpret_cast<Heap*>(bin - bin->size_class); }
+
+// How many freed blocks of a class a thread keeps while it also allocates, to begin with.
+std::int32_t freed_limit(std::uint32_t size_class);
+
+inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
+inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }
+
+// The slab that holds the slice; valid for slices of slabs only.
+inline Slab* slab_of_slice(std::size_t slice) {
+  Slab* slab = &g_region.slabs[slice];
+  return slab - slab->head_offset;
+}
+
+}  // namespace osmem

@@ -1,0 +1,18 @@
+#include "bench/cells/cell.hpp"
+
+namespace bench {
+
+std::string Cell::label() const {
+  return workload_ + (threads_ == 1 ? "" : ", " + std::to_string(threads_) + " threads");
+}
+
+Sample Cell::blank(const allocators::Candidate& allocator, int block) const {
+  Sample sample;
+  sample.block = block;
+  sample.workload = workload_;
+  sample.threads = threads_;
+  sample.allocator = allocator.name;
+  return sample;
+}
+
+}  // namespace bench

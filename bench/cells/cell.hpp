@@ -1,0 +1,51 @@
+// A cell: one piece of work that every allocator does, in every block.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/allocators/allocator.hpp"
+#include "bench/cells/launcher.hpp"
+#include "bench/model/sample.hpp"
+
+namespace bench {
+
+// What one allocator gave in one block of a cell.
+struct Measured {
+  std::vector<Sample> samples;     // a failure is one sample without a metric
+  nlohmann::json timelines = nlohmann::json::array();  // of runs that sampled memory: {"kind", "points", "phases"}
+  bool interrupted = false;        // the user asked to stop: samples are not to be kept
+};
+
+class Cell {
+ public:
+  Cell(std::string workload, int threads) : workload_(std::move(workload)), threads_(threads) {}
+  virtual ~Cell() = default;
+  Cell(const Cell&) = delete;
+  Cell& operator=(const Cell&) = delete;
+
+  [[nodiscard]] const std::string& workload() const { return workload_; }
+  [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] std::string label() const;
+
+  // Fixes under the baseline allocator what all allocators then do alike: the iteration count, the result to expect.
+  // Once, before any measure(). A failure is that of the whole cell.
+  virtual Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) = 0;
+  // What prepare() found, to go on later without it.
+  [[nodiscard]] virtual nlohmann::json state() const = 0;
+  virtual void restore(const nlohmann::json& state) = 0;
+
+  virtual Measured measure(Launcher& launcher, const allocators::Candidate& allocator, int block) = 0;
+
+ protected:
+  // A sample of this cell without a value.
+  [[nodiscard]] Sample blank(const allocators::Candidate& allocator, int block) const;
+
+ private:
+  std::string workload_;
+  int threads_;
+};
+
+}  // namespace bench

@@ -1,0 +1,131 @@
+#include "bench/cells/launcher.hpp"
+
+#include <cstring>
+#include <fstream>
+
+#include "workloads/workload.hpp"
+
+namespace bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPaddingVariable = "BENCH_PADDING";
+
+// The loader's complaint about LD_PRELOAD, with which it goes on under another allocator; empty if there is none.
+std::string preload_complaint(const fs::path& stderr_file) {
+  std::ifstream in(stderr_file);
+  for (std::string line; std::getline(in, line);) {
+    if (line.find("cannot be preloaded") != std::string::npos) {
+      return line.substr(0, 300);
+    }
+  }
+  return {};
+}
+
+std::string format_seconds(double seconds) {
+  std::string text = std::to_string(seconds);
+  text.erase(text.find_last_not_of('0') + 1);
+  return (text.ends_with('.') ? text.substr(0, text.size() - 1) : text) + " s";
+}
+
+std::string without_prefix(std::string text, std::string_view prefix) {
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
+nlohmann::json read_json(const fs::path& file) {
+  std::ifstream in(file);
+  return nlohmann::json::parse(in, nullptr, false);
+}
+
+}  // namespace
+
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes) {
+  std::vector<std::string> set;
+  if (!allocator.library.empty()) {
+    set.push_back("LD_PRELOAD=" + allocator.library.string());
+  }
+  for (const auto& [name, value] : allocator.environment) {
+    set.push_back(name + "=" + value);
+  }
+  set.push_back(std::string(kPaddingVariable) + "=" + std::string(padding_bytes, 'x'));
+  return environment_with({"LD_PRELOAD"}, set);
+}
+
+Attempt judge(const Finished& finished, const fs::path& stderr_file, double timeout_s) {
+  Attempt attempt;
+  attempt.wall_s = finished.wall_s;
+  const std::string said = without_prefix(last_line(stderr_file), "bench-worker: ");
+  switch (finished.ending) {
+    case Ending::kInterrupted:
+      attempt.interrupted = true;
+      attempt.status = Status::kSkipped;
+      attempt.detail = "interrupted";
+      break;
+    case Ending::kTimeout:
+      attempt.status = Status::kTimeout;
+      attempt.detail = "no end after " + format_seconds(timeout_s) + "; killed (--timeout sets the limit)";
+      break;
+    case Ending::kNotStarted:
+      attempt.status = Status::kFailed;
+      attempt.detail = std::string("could not be started: ") + std::strerror(finished.code);
+      break;
+    case Ending::kOutOfMemory:
+      attempt.status = Status::kOutOfMemory;
+      attempt.detail = "killed by the kernel for want of memory";
+      break;
+    case Ending::kKilled:
+      attempt.status = Status::kCrashed;
+      attempt.detail = signal_name(finished.code) + (said.empty() ? "" : ": " + said);
+      break;
+    case Ending::kExited:
+      if (finished.code == workloads::kOutOfMemoryExitCode) {
+        attempt.status = Status::kOutOfMemory;
+      } else if (finished.code != 0) {
+        attempt.status = Status::kFailed;
+      }
+      if (finished.code != 0) {
+        attempt.detail = said.empty() ? "exit code " + std::to_string(finished.code) : said;
+      }
+      break;
+  }
+  return attempt;
+}
+
+Attempt Launcher::run(worker::Request request, const allocators::Candidate& allocator, double timeout_s) {
+  request.library = allocator.library;
+  request.result = scratch_ / "result.json";
+  request.modules = modules_;
+  request.module_folder = layout_.workload_modules;
+  request.trace_folder = layout_.share / "traces";
+  fs::remove(request.result);
+
+  Command command;
+  command.words = {layout_.worker.string()};
+  for (auto& word : worker::words_of(request)) {
+    command.words.push_back(std::move(word));
+  }
+  command.words.emplace_back("--");
+  command.words.insert(command.words.end(), flags_.begin(), flags_.end());
+  command.environment = allocator_environment(allocator, padding_bytes_);
+  command.stdout_file = scratch_ / "stdout";
+  command.stderr_file = scratch_ / "stderr";
+  command.timeout_s = timeout_s;
+
+  Attempt attempt = judge(run_to_end(command, signals_), command.stderr_file, timeout_s);
+  if (const auto complaint = preload_complaint(command.stderr_file); !complaint.empty() && !attempt.interrupted) {
+    attempt.status = Status::kFailed;
+    attempt.detail = complaint;
+  }
+  if (attempt.status == Status::kOk) {
+    attempt.result = read_json(request.result);
+    if (attempt.result.is_discarded()) {
+      attempt.result = nullptr;
+      attempt.status = Status::kFailed;
+      attempt.detail = "the worker ended well but left no readable result; is the disk full?";
+    }
+  }
+  return attempt;
+}
+
+}  // namespace bench

@@ -1,0 +1,64 @@
+// Starts workers under allocators and tells what became of them.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/allocators/allocator.hpp"
+#include "bench/cells/layout.hpp"
+#include "bench/process/process.hpp"
+#include "bench/model/sample.hpp"
+#include "bench/protocol/request.hpp"
+
+namespace bench {
+
+// What one process gave. `result` is the worker's JSON, null unless status is kOk.
+struct Attempt {
+  Status status = Status::kOk;
+  std::string detail;       // for a failure, one line
+  bool interrupted = false; // ended by us because the user asked; neither a result nor a failure
+  double wall_s = 0;        // of the whole process
+  std::string remark;       // what else the user should know, though it did not fail; one line
+  std::string remedy;       // and what to do about that
+  nlohmann::json result;
+};
+
+// The environment of a process under that allocator: LD_PRELOAD, the configuration's variables, and padding of a length that
+// changes from block to block, since the environment's size shifts the stack and so the alignment of everything on it.
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes);
+
+class Launcher {
+ public:
+  // Keeps files in `scratch`, which exists, while a process runs. `layout` and `signals` outlive the launcher.
+  Launcher(const Layout& layout, std::filesystem::path scratch, Signals& signals)
+      : layout_(layout), scratch_(std::move(scratch)), signals_(signals) {}
+
+  // Google Benchmark's flags for every worker.
+  void set_flags(std::vector<std::string> flags) { flags_ = std::move(flags); }
+  // Shared objects with workloads of the user's.
+  void set_modules(std::vector<std::filesystem::path> modules) { modules_ = std::move(modules); }
+  void set_padding(std::size_t bytes) { padding_bytes_ = bytes; }
+
+  // Fills in request.library, result, modules and module_folder.
+  Attempt run(worker::Request request, const allocators::Candidate& allocator, double timeout_s);
+
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const std::filesystem::path& scratch() const { return scratch_; }
+  [[nodiscard]] Signals& signals() { return signals_; }
+  [[nodiscard]] std::size_t padding() const { return padding_bytes_; }
+
+ private:
+  const Layout& layout_;
+  std::filesystem::path scratch_;
+  Signals& signals_;
+  std::vector<std::string> flags_;
+  std::vector<std::filesystem::path> modules_;
+  std::size_t padding_bytes_ = 0;
+};
+
+// Turns a process's end into a status and a line of text; kOk for exit code 0. `stderr_file` explains failures.
+Attempt judge(const Finished& finished, const std::filesystem::path& stderr_file, double timeout_s);
+
+}  // namespace bench

@@ -1,0 +1,58 @@
+// A real program, started under each allocator and measured with all its children.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/cells/cell.hpp"
+#include "bench/plan/exec_program.hpp"
+#include "bench/process/exec_tree.hpp"
+
+namespace bench {
+
+class ProgramCell final : public Cell {
+ public:
+  // `guard` is shared by all programs of a run.
+  ProgramCell(Program program, double timeout_s, std::shared_ptr<GroupGuard> guard)
+      : Cell(program.name, 1), program_(std::move(program)), timeout_s_(timeout_s), guard_(std::move(guard)) {}
+
+  Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
+  [[nodiscard]] nlohmann::json state() const override;
+  void restore(const nlohmann::json& state) override;
+  Measured measure(Launcher& launcher, const allocators::Candidate& allocator, int block) override;
+
+ private:
+  struct Outcome {
+    Attempt attempt;
+    double wall_s = 0;             // of the program, or of a server's load
+    Usage usage;                   // of the program and all its children
+    std::optional<double> metric;  // mean of all matches
+  };
+
+  // Fills in the folders and makes what the program reads, once in this process.
+  Attempt set_up(Launcher& launcher);
+  // A command of the program's that is not measured.
+  Attempt run_helper(Launcher& launcher, const std::vector<std::string>& words, const char* output, const Watch* watch = nullptr) const;
+  [[nodiscard]] Command command(Launcher& launcher, const allocators::Candidate& allocator) const;
+  // Asks the loader what it would load, so that a run under another allocator than the one named cannot pass.
+  Attempt prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const;
+  Outcome run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler);
+  Outcome run_program(Launcher& launcher, const Command& command, const Watch* watch);
+  Outcome run_server(Launcher& launcher, const Command& command, const Watch* watch);
+  // What was timed, and the memory of a second run.
+  Measured with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty);
+  Attempt await_ready(Launcher& launcher, pid_t server) const;
+  void read_output(Launcher& launcher, Outcome& outcome) const;
+
+  Program program_;
+  const double timeout_s_;
+  const std::shared_ptr<GroupGuard> guard_;
+  bool is_set_up_ = false;
+  std::vector<std::string> proved_;      // names of allocators that the loader was asked about
+  std::string output_digest_;            // of the baseline's stdout; empty: not checked
+  bool is_memory_seen_ = true;           // false: it ends before enough looks at its memory are taken
+};
+
+}  // namespace bench

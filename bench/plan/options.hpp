@@ -1,0 +1,33 @@
+// What the user asked of `bench run`, as the command line says it. Checked there for form, by the plan for meaning.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/plan/exec_program.hpp"
+
+namespace bench {
+
+struct RunOptions {
+  std::string allocators = "osmem";
+  std::optional<std::string> against;          // not set: the production allocators installed, and the floor; "": nothing
+  std::vector<std::string> workloads;          // names, globs, name:parameter=value,..., paths of modules; empty: the suite's
+  std::vector<std::string> suites = {"quick"};
+  std::vector<int> threads;                    // empty: the suite's
+  std::optional<int> repetitions;
+  std::optional<double> min_time_s;
+  std::optional<double> timeout_s;
+  std::uint64_t seed = 1;
+  std::string baseline;                        // empty: glibc if it takes part, else the first compared with
+  std::filesystem::path out;                   // empty: a new folder under results/local
+  std::filesystem::path resume;                // a folder to go on in; empty: a new run
+  std::vector<std::string> worker_flags;       // Google Benchmark's
+  std::optional<Program> program;              // of bench exec: measured instead of workloads
+  std::string command;                         // as typed, for the record
+  std::vector<std::string> words;              // the same, word by word, without the program
+};
+
+}  // namespace bench

@@ -1,0 +1,167 @@
+#include "bench/worker/result.hpp"
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "workloads/trace/replay/replay.hpp"
+
+namespace bench::worker {
+namespace {
+
+using nlohmann::json;
+
+json describe(const std::optional<allocators::Stats>& stats) {
+  json out = json::object();
+  if (!stats) {
+    return out;
+  }
+  const auto put = [&out](const char* key, const std::optional<std::uint64_t>& value) {
+    if (value) {
+      out[key] = *value;
+    }
+  };
+  put("allocated_bytes", stats->allocated_bytes);
+  put("active_bytes", stats->active_bytes);
+  put("resident_bytes", stats->resident_bytes);
+  put("mapped_bytes", stats->mapped_bytes);
+  return out;
+}
+
+json describe(const Timeline& timeline) {
+  json points = json::array();
+  for (const auto& point : timeline.points()) {
+    points.push_back({point.time_ns, point.resident_bytes, point.live_bytes});
+  }
+  json marks = json::array();
+  for (const auto& mark : timeline.marks()) {
+    marks.push_back({{"time_ns", mark.time_ns},
+                     {"phase", mark.name},
+                     {"rss_bytes", mark.totals.resident_bytes},
+                     {"pss_bytes", mark.totals.proportional_bytes},
+                     {"huge_bytes", mark.totals.anonymous_huge_bytes}});
+  }
+  return {{"points", points}, {"phases", marks}, {"mean_rss_bytes", timeline.mean_resident_bytes()}};
+}
+
+json describe(const workloads::Info& info) {
+  json parameters = json::array();
+  for (const auto& parameter : info.parameters) {
+    parameters.push_back({{"name", parameter.name},
+                          {"default", workloads::format_value(parameter, parameter.value)},
+                          {"unit", parameter.unit},
+                          {"meaning", parameter.meaning},
+                          {"choices", parameter.choices},
+                          {"min", parameter.min_value},
+                          {"max", parameter.max_value}});
+  }
+  static constexpr const char* kKinds[] = {"synthetic", "realistic", "trace", "user"};
+  return {{"name", info.name},
+          {"question", info.question},
+          {"origin", info.origin},
+          {"operation", info.operation},
+          {"kind", kKinds[static_cast<int>(info.kind)]},
+          {"threads", info.threading == workloads::Threading::kAny},
+          {"threads_note", info.threads_note},
+          {"profile", info.profile},
+          {"smoke_iterations", info.smoke_iterations},
+          {"smoke_parameters", info.smoke_parameters},
+          {"smoke_parameters", info.smoke_parameters},
+          {"parameters", parameters}};
+}
+
+}  // namespace
+
+json describe(const allocators::Allocator& allocator) {
+  return {{"version", allocator.version()},
+          {"library", allocator.library().path().string()},
+          {"stats", describe(allocator.stats())}};
+}
+
+json describe(const Session& session) {
+  const Outcome& outcome = session.outcome();
+  json out = {{"workload", session.selection().name()},
+              {"operations", outcome.operations},
+              {"checksum", outcome.checksum},
+              {"iterations", outcome.iterations},
+              {"wall_s", outcome.wall_s},
+              {"user_s", outcome.usage.user_s},
+              {"system_s", outcome.usage.system_s},
+              {"minor_faults", outcome.usage.minor_faults},
+              {"major_faults", outcome.usage.major_faults},
+              {"voluntary_switches", outcome.usage.voluntary_switches},
+              {"involuntary_switches", outcome.usage.involuntary_switches},
+              {"peak_was_reset", outcome.peak_was_reset},
+              {"initial_rss_bytes", outcome.initial_rss_bytes},
+              {"start_rss_bytes", outcome.before.now_bytes},
+              {"end_rss_bytes", outcome.after.now_bytes},
+              {"peak_rss_bytes", outcome.after.peak_bytes},
+              {"live_before_bytes", outcome.live_before_bytes},
+              {"live_peak_bytes", outcome.live_peak_bytes},
+              {"stats", describe(outcome.stats)},
+              {"counters", session.counters()},
+              {"drained", json::array()}};
+  for (const auto& reading : outcome.drained) {
+    out["drained"].push_back({{"after_s", reading.after_s}, {"rss_bytes", reading.resident_bytes}});
+  }
+  if (session.timeline() != nullptr) {
+    out["timeline"] = describe(*session.timeline());
+  }
+  return out;
+}
+
+json describe_workloads() {
+  json out = json::array();
+  for (const auto& entry : workloads::registered()) {
+    out.push_back(describe(entry.info));
+  }
+  return out;
+}
+
+std::vector<std::string> load_workload_file(const std::filesystem::path& path) {
+  if (path.extension() == ".trace") {
+    return {trace::register_trace(path)};
+  }
+  return workloads::load_module(path);
+}
+
+workloads::Selection select_workload(const std::string& text, const Request& request) {
+  const std::string name = text.substr(0, text.find(':'));
+  if (workloads::find(name) == nullptr && !name.empty() && name.find('/') == std::string::npos) {
+    const auto module = request.module_folder / (name + ".so");
+    if (!request.module_folder.empty() && std::filesystem::exists(module)) {
+      workloads::load_module(module);
+    }
+  }
+  if (workloads::find(name) == nullptr && name.starts_with("trace/")) {
+    trace::register_traces(request.trace_folder);
+  }
+  return workloads::select(text);
+}
+
+json resolve_workloads(const Request& request) {
+  json out = json::array();
+  for (const auto& text : request.workloads) {
+    try {
+      const auto selection = select_workload(text, request);
+      out.push_back({{"text", text},
+                     {"name", selection.name()},
+                     {"threads", selection.entry.info.threading == workloads::Threading::kAny}});
+    } catch (const workloads::SelectionError& error) {
+      out.push_back({{"text", text}, {"error", error.what()}});
+    }
+  }
+  return out;
+}
+
+void write_result(const std::filesystem::path& path, const json& result) {
+  const std::string text = result.dump() + "\n";
+  const std::string beside = path.string() + ".part";
+  std::FILE* file = std::fopen(beside.c_str(), "w");
+  const bool written = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const bool closed = file != nullptr && std::fclose(file) == 0;
+  if (!written || !closed || std::rename(beside.c_str(), path.c_str()) != 0) {
+    throw std::runtime_error("cannot write the result to " + path.string() + "; is the disk full?");
+  }
+}
+
+}  // namespace bench::worker
