@@ -81,11 +81,6 @@ bool purge(void* address, std::size_t bytes) {
   return madvise(address, bytes, MADV_DONTNEED) == 0;
 }
 
-bool find_resident(void* address, std::size_t bytes, unsigned char* resident) {
-  const KeptErrno kept;
-  return mincore(address, bytes, resident) == 0;
-}
-
 void* map(std::size_t bytes, std::size_t alignment) {
   const KeptErrno kept;
   return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);

@@ -25,9 +25,6 @@ bool commit(void* address, std::size_t bytes);
 // Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
 bool purge(void* address, std::size_t bytes);
 
-// Whether each page of the range has memory behind it, a byte a page, in bit 0. False: that cannot be known.
-bool find_resident(void* address, std::size_t bytes, unsigned char* resident);
-
 // A zeroed mapping of its own, aligned to `alignment`.
 void* map(std::size_t bytes, std::size_t alignment);
 

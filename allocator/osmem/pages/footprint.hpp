@@ -12,8 +12,7 @@
 // as the peak went back so fast that they and the page faults after them take a tenth of a processor's time. It shrinks again when
 // hardly any go back.
 //
-// Counts are of pages, and estimates: of a slab, the pages whose blocks were handed out so far are needed; of a run, as many as
-// runs of that length were found to touch.
+// Counts are of pages, and estimates: of a slab, the pages whose blocks were handed out so far are needed; of a run, all.
 // Thread-safe, without locks: sums that may be read a moment late. All functions are O(1).
 #pragma once
 
@@ -92,9 +91,6 @@ class Footprint {
   [[nodiscard]] std::ptrdiff_t slack_percent() const {
     return std::min(least_slack_percent_ << get(doublings_), std::max(least_slack_percent_, kWidest));
   }
-
-  // So many pages counted as needed, and do not now, but were never touched.
-  void lower_peak(std::uint32_t pages) { set_peak(std::max(get(peak_) - static_cast<std::ptrdiff_t>(pages), get(needed_))); }
 
   // What is needed now is the peak from here on, and the slack is as at first.
   void forget_peak() {

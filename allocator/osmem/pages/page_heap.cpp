@@ -84,21 +84,11 @@ PageHeap::Run PageHeap::allocate_or_grow(const Request& request) {
 
 PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
   Guard guard(lock_);
-  const std::uint32_t likely_pages = touched_share_[bin_of(pages)].expected(pages);
-  const Run run = allocate_or_grow({pages, align_pages, likely_pages});
+  const Run run = allocate_or_grow({pages, align_pages, pages});
   if (!run.found) return run;
-  const Place place = place_of(run, pages);
-  count_run(place, likely_pages);
-  if (footprint_.excess(dirty_pages_) == 0) return run;
-  // Idle pages are of no use to anybody before this run is freed, dirty ones may be.
-  purge_inside(place);
+  footprint_.need(pages, 0);
   make_room_locked();
   return run;
-}
-
-PageHeap::Place PageHeap::place_of(const Run& run, std::uint32_t pages) {
-  const std::uint32_t index = run.first_page / kPagesPerChunk;
-  return {&chunks_[index], index, run.first_page % kPagesPerChunk, pages};
 }
 
 PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
@@ -109,43 +99,10 @@ PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
   return {&chunk, index, offset, run_length(chunk, offset)};
 }
 
-// Bits [offset, offset + needed) of `old`.
-std::uint32_t PageHeap::needed_pages(const Place& place) {
-  return std::min(place.chunk->old.next_clear(place.offset), place.offset + place.pages) - place.offset;
-}
-
-// Resident pages of a run that were so before it was taken, and that it is not expected to touch: the same share of them as of
-// all its pages.
-std::uint32_t PageHeap::idle_pages(const Place& place) {
-  const std::uint32_t needed = needed_pages(place);
-  if (needed == place.pages) return 0;
-  const std::uint32_t resident = place.chunk->dirty.count_range(place.offset, place.pages);
-  return resident - resident * needed / place.pages;
-}
-
-void PageHeap::count_run(const Place& place, std::uint32_t needed_pages) {
-  place.chunk->old.clear_range(place.offset, place.pages);
-  place.chunk->old.set_range(place.offset, needed_pages);
-  footprint_.need(needed_pages, 0);
-  footprint_.add_idle(idle_pages(place));
-}
-
-// Returns how many pages had counted for the run, as needed or idle.
-std::uint32_t PageHeap::uncount_run(const Place& place) {
-  const std::uint32_t needed = needed_pages(place);
-  const std::uint32_t idle = idle_pages(place);
-  footprint_.unneed(needed, 0);
-  footprint_.add_idle(-static_cast<std::ptrdiff_t>(idle));
-  return needed + idle;
-}
-
 PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
   Guard guard(lock_);
   const Run run = allocate_or_grow({pages, align_pages, likely_pages});
   if (!run.found) return run;
-  const Place place = place_of(run, pages);
-  place.chunk->old.clear_range(place.offset, pages);
-  place.chunk->dirty.clear_range(place.offset, pages);
   footprint_.add_idle(std::popcount(run.touched_pages));
   return run;
 }
@@ -186,8 +143,8 @@ PageHeap::Run PageHeap::allocate_locked(const Request& request) {
 PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
-  const bool zeroed = chunk.old.next_set(fit.first) >= fit.first + pages;
-  const std::uint64_t touched = zeroed ? 0 : chunk.old.bits(fit.first, std::min(pages, kMaxGradualPages));
+  const std::uint64_t touched = dirty == 0 ? 0 : chunk.dirty.bits(fit.first, std::min(pages, kMaxGradualPages));
+  chunk.dirty.clear_range(fit.first, pages);
   chunk.start.set(fit.first);
   order_writes();  // after a fork in between, the run in front must not seem longer
   chunk.used.set_range(fit.first, pages);
@@ -200,7 +157,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
   note_dirty_low();
-  return {chunk_index * kPagesPerChunk + fit.first, true, zeroed, static_cast<std::uint16_t>(touched)};
+  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched)};
 }
 
 bool PageHeap::grow(const Request& request) {
@@ -256,10 +213,9 @@ void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint
   rebin(chunk_index);
 }
 
-// Free pages, none of them old so far.
+// Free pages, none of them dirty so far.
 void PageHeap::set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
-  chunk.old.set_range(first, pages);
   chunk.dirty.set_range(first, pages);
   chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
   dirty_pages_ += pages;
@@ -269,44 +225,16 @@ bool PageHeap::free(std::uint32_t first_page) {
   Guard guard(lock_);
   const Place place = find_run(first_page);
   if (place.chunk == nullptr) return false;
-  TouchedShare& share = touched_share_[bin_of(place.pages)];
-  PageBits resident;
-  bool looked = false;
-  if (place.index >= first_chunk_ && share.wants_look()) {
-    lock_.unlock();  // the run is its owner's until it is free
-    looked = source_->find_resident(first_page, place.pages, resident);
-    lock_.lock();
-  }
-  Chunk& chunk = *place.chunk;
-  std::uint32_t touched = place.pages;
-  if (looked) {
-    touched = resident.count_range(place.offset, place.pages);
-    const std::uint32_t touched_before = chunk.dirty.count_range(place.offset, place.pages);
-    // What was resident before tells nothing; where that is more than the half, the rest tells too little.
-    if (touched_before <= place.pages / 2) {
-      share.learn(touched > touched_before ? touched - touched_before : 0, place.pages - touched_before);
-    }
-  }
-  const std::uint32_t counted = uncount_run(place);
-  if (looked && touched < counted) footprint_.lower_peak(counted - touched);
-  chunk.old.clear_range(place.offset, place.pages);
-  chunk.dirty.clear_range(place.offset, place.pages);
+  footprint_.unneed(place.pages, 0);
   if (place.index < first_chunk_) {
     give_up(place);
     return true;
   }
   release(place.index, place.offset, place.pages);
-  if (looked) {
-    chunk.old.set_range(place.offset, place.pages);
-    chunk.dirty.copy_range(resident, place.offset, place.pages);
-    chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + touched);
-    dirty_pages_ += touched;
-  } else {
-    set_dirty(place.index, place.offset, place.pages);
-  }
+  set_dirty(place.index, place.offset, place.pages);
   used_pages_ -= place.pages;
   order_writes();  // as in take()
-  chunk.start.clear(place.offset);
+  place.chunk->start.clear(place.offset);
   return true;
 }
 
@@ -345,20 +273,17 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   const std::uint32_t end = place.offset + place.pages;
   const std::uint32_t new_end = place.offset + new_pages;
   if (chunk.used.next_set(end) < new_end) return false;
-  std::uint32_t needed = needed_pages(place);
-  uncount_run(place);
   if (new_pages < place.pages) {
     const std::uint32_t cut = end - new_end;
-    needed = std::min(needed, new_pages);
-    chunk.old.clear_range(new_end, cut);
-    chunk.dirty.clear_range(new_end, cut);
+    footprint_.unneed(cut, 0);
     used_pages_ -= cut;
     release(place.index, new_end, cut);
     set_dirty(place.index, new_end, cut);
   } else {
     const std::uint32_t added = new_end - end;
-    needed += added;
+    footprint_.need(added, 0);
     const std::uint32_t dirty = chunk.dirty.count_range(end, added);
+    chunk.dirty.clear_range(end, added);
     chunk.used.set_range(end, added);
     chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
     chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages - dirty);
@@ -369,7 +294,6 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     dirty_pages_ -= dirty;
     note_dirty_low();
   }
-  count_run({place.chunk, place.index, place.offset, new_pages}, needed);
   make_room_locked();
   return true;
 }
@@ -441,13 +365,14 @@ void PageHeap::check_chunk(const Chunk& chunk) const {
   std::uint32_t free_pages = 0;
   std::uint32_t dirty_pages = 0;
   for (std::uint32_t page = 0; page < kPagesPerChunk; ++page) {
-    if (chunk.used.test(page)) continue;
+    if (chunk.used.test(page)) {
+      check(!chunk.dirty.test(page) || chunk.absent.test(page), "page heap: a page in use counts as dirty");
+      continue;
+    }
     ++free_pages;
     check(!chunk.start.test(page), "page heap: a run starts on a free page");
     check(!chunk.absent.test(page), "page heap: an absent page is free");
-    if (!chunk.dirty.test(page)) continue;
-    ++dirty_pages;
-    check(chunk.old.test(page), "page heap: a resident page counts as untouched");
+    if (chunk.dirty.test(page)) ++dirty_pages;
   }
   check(free_pages == chunk.free_pages, "page heap: a chunk's free pages are miscounted");
   check(dirty_pages == chunk.dirty_pages, "page heap: a chunk's dirty pages are miscounted");

@@ -1,26 +1,20 @@
 // L1: the page heap. It hands out runs of whole pages from one growing range of address space.
 //
-// Pages are counted from the start of that range. Books are kept per chunk of 1,024 pages, out of band, as five bit
-// sets: used (not free), start (first page of a run), old (free, and may hold old contents), dirty (old, and resident), absent
+// Pages are counted from the start of that range. Books are kept per chunk of 1,024 pages, out of band, as four bit
+// sets: used (not free), start (first page of a run), dirty (free, may hold old contents and be resident), absent
 // (used, but in no run: not given by the source, or just being purged). Splitting and coalescing are writes of bit ranges; a
-// free page that is not old reads as zero. A page that is old and not dirty was not touched by the run that it was in last,
-// or the system has swapped it out; which of the two cannot be known.
+// free page that is not dirty reads as zero.
 //
 //   used    0 0 1 1 1 1 1 0 0 0 1 1 1 1     a run of 3 and one of 2 pages, three free pages, a run of 2, two absent
 //   start   0 0 1 0 0 1 0 0 0 0 1 0 0 0
-//   old     1 0 . . . . . 1 1 0 . . . .
 //   dirty   1 0 . . . . . 0 1 0 . . . .
 //   absent  0 0 0 0 0 0 0 0 0 0 0 0 1 1
-//
-// Inside a run that is no slab the two sets say what was counted for it: old, as many pages as count as needed, from its front;
-// dirty, those that were resident when it was taken.
 //
 // Chunks hang in bins by the length of their longest free run. A request looks into the smallest sufficient bin first, and
 // takes the place where it will touch the fewest clean pages, of those the shortest free run: dirty pages elsewhere would have
 // to go back for clean ones. O(kMaxTries chunks of each bin until one has room, and kMaxTries more) times O(free runs of a chunk).
 //
-// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back. How much of a
-// run is needed is learned from runs of that length that came back (touched_share.hpp).
+// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
 //
 // Thread-safe: one lock, taken by every public function unless it says otherwise. System calls for purging are made
 // outside the lock, on pages marked used meanwhile.
@@ -34,7 +28,6 @@
 #include "allocator/osmem/pages/footprint.hpp"
 #include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/pages/run_bits.hpp"
-#include "allocator/osmem/pages/touched_share.hpp"
 
 namespace osmem {
 
@@ -53,15 +46,11 @@ struct PageSource {
   PageRange (*grow)(std::uint32_t min_pages);
   // Gives the pages' memory back; they read as zero afterwards. False: nothing happened.
   bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
-  // Sets the bits of those pages that are resident, each at its page's place in the chunk; the pages lie in one chunk, and
-  // `resident` is empty before. False: that cannot be known.
-  bool (*find_resident)(std::uint32_t first_page, std::uint32_t pages, PageBits& resident);
 };
 
 struct Chunk {
   PageBits used;
   PageBits start;
-  PageBits old;
   PageBits dirty;
   PageBits absent;
   std::uint32_t next;         // in its bin; kNoChunk at the end
@@ -72,7 +61,7 @@ struct Chunk {
   std::uint8_t bin;           // kNoBin while it has no free page
   bool initialised;
 };
-static_assert(sizeof(Chunk) == 656, "five bit sets of 128 bytes and 16 bytes of counts");
+static_assert(sizeof(Chunk) == 528, "four bit sets of 128 bytes and 16 bytes of counts");
 
 struct PageHeapStats {
   std::size_t used_pages = 0;
@@ -206,17 +195,11 @@ class PageHeap {
     std::uint32_t offset = 0;  // in the chunk
     std::uint32_t pages = 0;
   };
-  Place place_of(const Run& run, std::uint32_t pages);
   Place find_run(std::uint32_t first_page);
   void give_up(const Place& place);
 
   Run allocate_or_grow(const Request& request);
   Run allocate_locked(const Request& request);
-  void count_run(const Place& place, std::uint32_t needed_pages);
-  std::uint32_t uncount_run(const Place& place);
-  static std::uint32_t needed_pages(const Place& place);
-  static std::uint32_t idle_pages(const Place& place);
-  void purge_inside(const Place& place);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
   bool grow(const Request& request);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
@@ -243,7 +226,6 @@ class PageHeap {
   std::uint32_t first_chunk_ = 0;        // chunks below were given up by a fork
   std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
   std::uint32_t bins_[kBins] = {};       // index of the first chunk + 1; 0: empty
-  TouchedShare touched_share_[kBins];    // by bin_of() of the run's pages
   Figure<std::size_t> used_pages_;
   std::size_t free_pages_ = 0;
   Figure<std::size_t> dirty_pages_;

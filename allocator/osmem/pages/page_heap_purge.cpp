@@ -24,20 +24,6 @@ void PageHeap::make_room_locked() {
   }
 }
 
-// Where enough of a run just taken is resident and not expected to be touched, its pages go back, but for the first. Opens the
-// lock: nobody else has the run.
-void PageHeap::purge_inside(const Place& place) {
-  constexpr std::uint32_t kLeastPages = 4;  // or it is not worth a system call
-  const std::uint32_t idle = idle_pages(place);
-  if (idle < kLeastPages) return;
-  lock_.unlock();
-  const bool gone = source_->purge(place.index * kPagesPerChunk + place.offset + 1, place.pages - 1);
-  lock_.lock();
-  if (!gone) return;
-  place.chunk->dirty.clear_range(place.offset + 1, place.pages - 1);
-  footprint_.add_idle(static_cast<std::ptrdiff_t>(idle_pages(place)) - static_cast<std::ptrdiff_t>(idle));
-}
-
 // Highest addresses first: those are the least likely to be wanted again.
 std::size_t PageHeap::purge(std::size_t keep_pages, std::uint32_t min_range_pages) {
   Guard guard(lock_);
@@ -63,14 +49,14 @@ std::uint32_t PageHeap::last_dirty_end(const Chunk& chunk, std::uint32_t before)
   return end;
 }
 
-// Ranges of old pages, as far as some are resident: between two dirty pages the others cost nothing, and read as zero afterwards.
+// Free ranges from their first dirty page to their last: the clean ones between cost nothing, and save a call.
 std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
                                   std::uint32_t min_range_pages) {
   Chunk& chunk = chunks_[chunk_index];
   std::size_t purged = 0;
   std::uint32_t end = kPagesPerChunk;
   while (purged < excess && (end = last_dirty_end(chunk, end)) != 0) {
-    std::uint32_t page = std::max(chunk.old.end_of_clear_before(end), chunk.used.end_of_set_before(end));
+    std::uint32_t page = chunk.dirty.next_set(chunk.used.end_of_set_before(end));
     std::uint32_t pages = end - page;
     const std::uint32_t dirty = chunk.dirty.count_range(page, pages);
     if (chunk.free_pages == kPagesPerChunk && dirty == chunk.dirty_pages) {
@@ -93,7 +79,6 @@ std::size_t PageHeap::purge_chunk(std::uint32_t chunk_index, std::size_t excess,
       const bool clean = source_->purge(chunk_index * kPagesPerChunk + page, pages);
       lock_.lock();
       if (clean) {
-        chunk.old.clear_range(page, pages);
         chunk.dirty.clear_range(page, pages);
         purged += dirty;
       } else {

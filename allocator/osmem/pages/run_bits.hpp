@@ -26,13 +26,6 @@ class RunBits {
     for_words(first, count, [this](std::uint32_t word, std::uint64_t mask) { words_[word] &= ~mask; });
   }
 
-  // Takes over the bits of that range.
-  void copy_range(const RunBits& from, std::uint32_t first, std::uint32_t count) {
-    for_words(first, count, [this, &from](std::uint32_t word, std::uint64_t mask) {
-      words_[word] = (words_[word] & ~mask) | (from.words_[word] & mask);
-    });
-  }
-
   [[nodiscard]] std::uint32_t count_range(std::uint32_t first, std::uint32_t count) const {
     std::uint32_t total = 0;
     for_words(first, count, [this, &total](std::uint32_t word, std::uint64_t mask) {

@@ -179,19 +179,7 @@ bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
   return true;
 }
 
-// Where the system's pages are larger than ours, all of them count as resident.
-bool find_resident(std::uint32_t first_page, std::uint32_t pages, PageBits& resident) {
-  if (os::page_bytes() != kPageBytes) return false;
-  unsigned char found[kPagesPerChunk];
-  if (!os::find_resident(g_region.page_start(first_page), std::size_t{pages} << kPageShift, found)) return false;
-  const std::uint32_t first_bit = first_page % kPagesPerChunk;
-  for (std::uint32_t i = 0; i < pages; ++i) {
-    if ((found[i] & 1) != 0) resident.set(first_bit + i);
-  }
-  return true;
-}
-
-constexpr PageSource kSource = {grow_heap, purge_pages, find_resident};
+constexpr PageSource kSource = {grow_heap, purge_pages};
 
 // The owner and bin tables: two ranges at a fixed distance. For less than the full number of slices the space between
 // them stays free for others.

@@ -86,7 +86,7 @@ TEST_P(Faults, EveryNthCallMayFail) {
 INSTANTIATE_TEST_SUITE_P(Calls, Faults,
                          testing::Values("mmap:once", "mmap:on", "munmap:once", "munmap:on",
                                          "mprotect:once", "mprotect:on", "madvise:once",
-                                         "madvise:on", "mincore:once", "mincore:on", "mremap:once", "mremap:on", "sbrk:once",
+                                         "madvise:on", "mremap:once", "mremap:on", "sbrk:once",
                                          "sbrk:on"),
                          [](const auto& tested) {
                            std::string name = tested.param;
@@ -100,7 +100,6 @@ TEST(FaultPlans, TheLoadMakesTheCalls) {
   expect_survives("count-calls", "mmap:once:1000000000");
   expect_survives("count-calls", "munmap:once:1000000000");
   expect_survives("count-calls", "madvise:once:1000000000");
-  expect_survives("count-calls", "mincore:once:1000000000");
   expect_survives("count-calls", "mremap:once:1000000000");
   expect_survives("count-calls", on_break ? "sbrk:once:1000000000" : "mprotect:once:1000000000");
 }

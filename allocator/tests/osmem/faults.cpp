@@ -18,7 +18,6 @@ void* __real_mmap(void* address, size_t bytes, int protection, int flags, int fd
 int __real_munmap(void* address, size_t bytes);
 int __real_mprotect(void* address, size_t bytes, int protection);
 int __real_madvise(void* address, size_t bytes, int advice);
-int __real_mincore(void* address, size_t bytes, unsigned char* resident);
 void* __real_mremap(void* address, size_t old_bytes, size_t new_bytes, int flags, ...);
 void* __real_sbrk(intptr_t bytes);
 }
@@ -116,10 +115,6 @@ int __wrap_mprotect(void* address, size_t bytes, int protection) {
 
 int __wrap_madvise(void* address, size_t bytes, int advice) {
   return faults::fails("madvise") ? faults::fail(-1) : __real_madvise(address, bytes, advice);
-}
-
-int __wrap_mincore(void* address, size_t bytes, unsigned char* resident) {
-  return faults::fails("mincore") ? faults::fail(-1) : __real_mincore(address, bytes, resident);
 }
 
 void* __wrap_mremap(void* address, size_t old_bytes, size_t new_bytes, int flags, ...) {

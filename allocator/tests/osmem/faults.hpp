@@ -4,7 +4,7 @@
 //
 // The plan stands in the environment, OSMEM_TEST_FAULTS=CALL:once|on:N, as the first calls come
 // before main: the N-th of these calls fails, alone ("once") or with all that follow ("on"). CALL
-// is mmap, munmap, mprotect, madvise, mincore, mremap or sbrk. OSMEM_TEST_COMMIT_BUDGET (commit_budget.hpp)
+// is mmap, munmap, mprotect, madvise, mremap or sbrk. OSMEM_TEST_COMMIT_BUDGET (commit_budget.hpp)
 // refuses by the amount; OSMEM_TEST_HUGE_PAGES=1 asks for huge pages behind every mapping.
 #pragma once
 

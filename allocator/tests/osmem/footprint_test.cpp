@@ -1,6 +1,5 @@
 // Proves that dirty pages go back before they would raise the peak of needed pages, stay below it, and are not asked for again
-// and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed, and
-// those of a run as far as such runs are touched; that the slack grows while pages go back at a pace that costs, and shrinks again; that
+// and again where the system refuses; that an old peak can be forgotten; that pages of a slab count once they are needed; that the slack grows while pages go back at a pace that costs, and shrinks again; that
 // places whose pages are dirty serve first, and those at high addresses go back first; that an empty chunk goes back whole. Does not prove how much a program's peak shrinks (bench shows that).
 #include "allocator/osmem/pages/footprint.hpp"
 
@@ -211,16 +210,26 @@ TEST_F(Footprint, HighAddressesGoBackFirst) {
 
 // With it the source can give back what it keeps for the chunk.
 TEST_F(Footprint, AnEmptyChunkGoesBackWhole) {
-  const uint32_t chunk = take_run(kPagesPerChunk, 5);
+  const uint32_t chunk = take_run(kPagesPerChunk);
   ASSERT_TRUE(heap_.free(chunk));
   const uint32_t kept = take_run(1);
   ASSERT_EQ(kept, chunk);
-  ASSERT_EQ(heap_.purge(0, 1), 4u);
+  ASSERT_EQ(heap_.purge(0, 1), kPagesPerChunk - 1);
   EXPECT_EQ(source_.emptied_chunks(), 0);
   ASSERT_TRUE(heap_.free(kept));
   ASSERT_EQ(heap_.purge(0, 1), 1u);
   EXPECT_EQ(source_.emptied_chunks(), 1);
-  EXPECT_EQ(source_.purged_pages(), 5u);
+  EXPECT_EQ(source_.purged_pages(), kPagesPerChunk);
+  heap_.check_invariants();
+}
+
+// Two ranges and the clean pages between them: one call.
+TEST_F(Footprint, ACallSpansTheCleanPagesBetweenDirtyOnes) {
+  const uint32_t run = take_run(16);
+  take_run(1);
+  ASSERT_TRUE(heap_.free_gradual(run, 0x8421));
+  ASSERT_EQ(heap_.purge(0, 1), 4u);
+  EXPECT_EQ(source_.purge_calls(), 1);
   heap_.check_invariants();
 }
 
@@ -234,53 +243,6 @@ TEST_F(Footprint, IdlePagesGivenBackMakeRoom) {
   ASSERT_TRUE(heap_.purge_idle(holes[0] + 1, 15));
   EXPECT_FALSE(heap_.need(0, 0));
   EXPECT_EQ(source_.purged_pages(), 15u);
-}
-
-TEST_F(Footprint, OfARunOnlyTouchedPagesAreDirty) {
-  const uint32_t run = take_run(kRunPages, 2);
-  ASSERT_TRUE(heap_.free(run));
-  EXPECT_EQ(heap_.stats().dirty_pages, 2u);
-  ASSERT_EQ(heap_.purge(2, 1), 0u);
-  const PageHeap::Run again = heap_.allocate(kRunPages, 1);
-  EXPECT_EQ(again.first_page, run);
-  EXPECT_FALSE(again.zeroed) << "pages that are not resident may have been swapped out";
-  heap_.check_invariants();
-}
-
-TEST_F(Footprint, RunsTouchedInPartCountInPart) {
-  constexpr uint32_t kCount = 256;
-  constexpr uint32_t kTouched = 8;
-  free_all(take_runs(kCount, 32, kTouched));
-  EXPECT_EQ(heap_.stats().dirty_pages, kCount * kTouched);
-  // Elsewhere: what was touched before has to go back.
-  const std::vector<uint32_t> runs = take_runs(kCount, 37, kTouched);
-  constexpr uint32_t kExpected = 37 * kTouched / 32;  // of each
-  EXPECT_LE(source_.resident_pages(), kCount * kExpected * 9 / 8 + kExpected);
-  free_all(runs);
-  heap_.check_invariants();
-}
-
-TEST_F(Footprint, WhatARunIsNotExpectedToTouchGoesBackFromInsideIt) {
-  constexpr uint32_t kPages = 128;
-  free_all(take_runs(20, kPages, 1));
-  heap_.purge(0, 1);
-  const std::vector<uint32_t> holes = make_holes_of({kPages});
-  ASSERT_TRUE(heap_.free(holes[0]));
-  heap_.forget_peak();
-  const uint64_t purged = source_.purged_pages();
-  const PageHeap::Run run = heap_.allocate(kPages, 1);
-  EXPECT_EQ(run.first_page, holes[0]);
-  EXPECT_FALSE(run.zeroed);
-  EXPECT_EQ(source_.purged_pages() - purged, kPages - 1) << "all but the first page";
-  EXPECT_FALSE(heap_.need(0, 0)) << "nothing more has to go back";
-  heap_.check_invariants();
-}
-
-TEST_F(Footprint, RunsTouchedWholeAreSeldomLookedAt) {
-  for (int i = 0; i < 80; i++) {
-    ASSERT_TRUE(heap_.free(take_run(kRunPages)));
-  }
-  EXPECT_EQ(source_.looks(), 10);
 }
 
 // A peak of 10,000 pages, and pages that go back at some pace, on a clock of the test's own.
@@ -367,8 +329,7 @@ TEST_F(Slack, OfNothingOrMoreThanTheWidestStays) {
 TEST(FootprintWithoutPurge, DoesNotTryForEachPage) {
   static int tries;
   static constexpr PageSource kRefuses{[](uint32_t min_pages) { return source_model->grow(min_pages); },
-                                       [](uint32_t, uint32_t) { return ++tries, false; },
-                                       [](uint32_t, uint32_t, osmem::PageBits&) { return false; }};
+                                       [](uint32_t, uint32_t) { return ++tries, false; }};
   tries = 0;
   const auto chunks = std::make_unique<Chunk[]>(kChunks);
   SourceModel source(1, SourceModel::Temper::kWilling);

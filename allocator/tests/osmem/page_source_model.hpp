@@ -18,8 +18,7 @@ inline constexpr uint32_t kSlicePages = 16;
 // The pages that the heap was given, and what they would read as.
 class SourceModel {
  public:
-  // kForgets: refuses at times, and pages that hold something may be found not resident, as after swapping.
-  enum class Temper { kRefusesAtTimes, kWilling, kForgets };
+  enum class Temper { kRefusesAtTimes, kWilling };
   explicit SourceModel(uint32_t seed, Temper temper = Temper::kRefusesAtTimes)
       : temper_(temper), random_(seed), dirty_(kPages) {}
 
@@ -49,23 +48,10 @@ class SourceModel {
     if (refuses()) {
       return false;
     }
+    purge_calls_++;
     purged_pages_ += pages - clean_pages(first, pages);
     emptied_chunks_ += pages == osmem::kPagesPerChunk ? 1 : 0;
     std::fill_n(dirty_.begin() + first, pages, false);
-    return true;
-  }
-
-  bool find_resident(uint32_t first, uint32_t pages, osmem::PageBits& resident) {
-    if (refuses()) {
-      return false;
-    }
-    looks_++;
-    const bool forgets = temper_ == Temper::kForgets && random_below(4) == 0;
-    for (uint32_t page = first; page < first + pages; page++) {
-      if (dirty_[page] && !(forgets && random_below(2) == 0)) {
-        resident.set(page % osmem::kPagesPerChunk);
-      }
-    }
     return true;
   }
 
@@ -77,8 +63,8 @@ class SourceModel {
   uint32_t resident_pages() const { return static_cast<uint32_t>(std::count(dirty_.begin(), dirty_.end(), true)); }
   int grown() const { return grown_; }
   uint64_t purged_pages() const { return purged_pages_; }  // that held something
+  int purge_calls() const { return purge_calls_; }
   int emptied_chunks() const { return emptied_chunks_; }   // purged in one call
-  int looks() const { return looks_; }
   const std::vector<osmem::PageRange>& given() const { return given_; }
 
  private:
@@ -90,7 +76,7 @@ class SourceModel {
   std::vector<osmem::PageRange> given_;
   uint32_t end_ = 0;
   int grown_ = 0;
-  int looks_ = 0;
+  int purge_calls_ = 0;
   uint64_t purged_pages_ = 0;
   int emptied_chunks_ = 0;
 };
@@ -99,9 +85,6 @@ class SourceModel {
 inline SourceModel* source_model = nullptr;
 inline const osmem::PageSource kSource{
     [](uint32_t min_pages) { return source_model->grow(min_pages); },
-    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); },
-    [](uint32_t first, uint32_t pages, osmem::PageBits& resident) {
-      return source_model->find_resident(first, pages, resident);
-    }};
+    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); }};
 
 }  // namespace page_source
