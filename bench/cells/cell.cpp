@@ -11,6 +11,7 @@ Sample Cell::blank(const allocators::Candidate& allocator, int block) const {
   sample.block = block;
   sample.workload = workload_;
   sample.threads = threads_;
+  sample.kind = kind_;
   sample.allocator = allocator.name;
   return sample;
 }

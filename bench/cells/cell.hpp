@@ -21,13 +21,14 @@ struct Measured {
 
 class Cell {
  public:
-  Cell(std::string workload, int threads) : workload_(std::move(workload)), threads_(threads) {}
+  Cell(std::string workload, int threads, Kind kind) : workload_(std::move(workload)), threads_(threads), kind_(kind) {}
   virtual ~Cell() = default;
   Cell(const Cell&) = delete;
   Cell& operator=(const Cell&) = delete;
 
   [[nodiscard]] const std::string& workload() const { return workload_; }
   [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] std::string label() const;
 
   // Fixes under the baseline allocator what all allocators then do alike: the iteration count, the result to expect.
@@ -46,6 +47,7 @@ class Cell {
  private:
   std::string workload_;
   int threads_;
+  Kind kind_;
 };
 
 }  // namespace bench

@@ -16,7 +16,7 @@ class ProgramCell final : public Cell {
  public:
   // `guard` is shared by all programs of a run.
   ProgramCell(Program program, double timeout_s, std::shared_ptr<GroupGuard> guard)
-      : Cell(program.name, 1), program_(std::move(program)), timeout_s_(timeout_s), guard_(std::move(guard)) {}
+      : Cell(program.name, 1, Kind::kPrograms), program_(std::move(program)), timeout_s_(timeout_s), guard_(std::move(guard)) {}
 
   Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
   [[nodiscard]] nlohmann::json state() const override;

@@ -22,8 +22,8 @@ struct WorkerCellOptions {
 
 class WorkerCell final : public Cell {
  public:
-  WorkerCell(std::string workload, int threads, WorkerCellOptions options)
-      : Cell(std::move(workload), threads), options_(std::move(options)) {}
+  WorkerCell(std::string workload, int threads, Kind kind, WorkerCellOptions options)
+      : Cell(std::move(workload), threads, kind), options_(std::move(options)) {}
 
   Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
   [[nodiscard]] nlohmann::json state() const override;

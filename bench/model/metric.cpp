@@ -10,7 +10,9 @@ using enum Direction;
 
 constexpr std::array kMetrics{
     Metric{"throughput", "ops/s", kHigherIsBetter, "faster", "slower",
-           "operations per second of wall time, all threads together"},
+           "operations per second of wall time in the steady phase, all threads together"},
+    Metric{"first_pass", "s", kLowerIsBetter, "slower", "faster",
+           "wall time of the first pass, in which the heap grows and pages are touched"},
     Metric{"wall_time", "s", kLowerIsBetter, "slower", "faster", "wall time of the timed region"},
     Metric{"user_time", "s", kLowerIsBetter, "more", "less", "CPU time in user mode, all threads"},
     Metric{"system_time", "s", kLowerIsBetter, "more", "less",
@@ -21,10 +23,26 @@ constexpr std::array kMetrics{
     Metric{"peak_rss", "bytes", kLowerIsBetter, "larger", "smaller",
            "highest resident set above that before the workload started",
            kLeastResidentForRatioBytes},
+    Metric{"mean_rss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set averaged over time, above that before the workload started",
+           kLeastResidentForRatioBytes},
+    Metric{"peak_pss", "bytes", kLowerIsBetter, "larger", "smaller",
+           "highest proportional set: shared pages divided among those who share them",
+           kLeastResidentForRatioBytes},
+    Metric{"huge_pages", "bytes", kNeither, "higher", "lower",
+           "anonymous memory in huge pages (AnonHugePages)"},
     Metric{"fragmentation", "1", kLowerIsBetter, "larger", "smaller",
            "peak_rss over the peak of live bytes requested; 1 where every byte is used"},
-    Metric{"mean_rss", "bytes", kLowerIsBetter, "larger", "smaller",
-           "resident set averaged over time, in a run of its own", kLeastResidentForRatioBytes},
+    Metric{"mean_fragmentation", "1", kLowerIsBetter, "larger", "smaller",
+           "mean_rss over the mean of live bytes requested"},
+    Metric{"realized_fragmentation", "1", kLowerIsBetter, "larger", "smaller",
+           "memory above what a window of recent demand needed, over that demand"},
+    Metric{"rss_after_idle", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set some time after everything was freed, with no call since",
+           kLeastResidentForRatioBytes},
+    Metric{"rss_after_idle_calls", "bytes", kLowerIsBetter, "larger", "smaller",
+           "resident set some time after everything was freed, with a call each 10 ms since",
+           kLeastResidentForRatioBytes},
     Metric{"rss_after_drain", "bytes", kLowerIsBetter, "larger", "smaller",
            "resident set some time after everything was freed, above that before the start",
            kLeastResidentForRatioBytes},
@@ -32,9 +50,14 @@ constexpr std::array kMetrics{
            "resident set before the workload started"},
     Metric{"peak_live", "bytes", kNeither, "higher", "lower",
            "peak of bytes requested and not yet freed; the same under every allocator"},
+    Metric{"mean_live", "bytes", kNeither, "higher", "lower",
+           "bytes requested and not yet freed, averaged over time; the same under every allocator"},
     Metric{"minor_faults", "1", kLowerIsBetter, "more", "fewer",
            "page faults served without a disk"},
     Metric{"major_faults", "1", kLowerIsBetter, "more", "fewer", "page faults served from a disk"},
+    Metric{"purge_calls", "1", kLowerIsBetter, "more", "fewer",
+           "system calls that gave memory back"},
+    Metric{"purge_pages", "1", kNeither, "higher", "lower", "pages given back by such calls"},
     Metric{"voluntary_switches", "1", kLowerIsBetter, "more", "fewer",
            "context switches because a thread waited"},
     Metric{"involuntary_switches", "1", kLowerIsBetter, "more", "fewer",
@@ -49,9 +72,23 @@ constexpr std::array kMetrics{
 
 std::span<const Metric> metrics() { return kMetrics; }
 
+namespace {
+
+// "rss_after_idle" for "rss_after_idle_0.1s"; other names as they are.
+std::string_view without_time(std::string_view name) {
+  const auto underscore = name.rfind('_');
+  if (underscore == std::string_view::npos || !name.ends_with('s')) {
+    return name;
+  }
+  const std::string_view number = name.substr(underscore + 1, name.size() - underscore - 2);
+  const bool is_number = !number.empty() && number.find_first_not_of("0123456789.") == std::string_view::npos;
+  return is_number ? name.substr(0, underscore) : name;
+}
+
+}  // namespace
+
 Metric metric_named(std::string_view name) {
-  constexpr std::string_view kDrain = "rss_after_drain";
-  const std::string_view base = name.starts_with(kDrain) ? kDrain : name;
+  const std::string_view base = without_time(name);
   const auto* found = std::ranges::find(kMetrics, base, &Metric::name);
   Metric metric =
       found != kMetrics.end()

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "bench/model/kind.hpp"
+
 namespace bench {
 
 enum class Status { kOk, kFailed, kCrashed, kTimeout, kOutOfMemory, kWrong, kSkipped };
@@ -25,6 +27,10 @@ struct Sample {
   std::optional<double> value;  // none unless status is kOk
   Status status = Status::kOk;
   std::string detail;       // for a failure: what happened, in one line
+  Kind kind = Kind::kSynthetic;     // of the workload
+  // Natural logarithm of this allocator's figure over the baseline's in this block, where it was taken from slices that lay next to
+  // each other in time. None: the ratio of the two values stands for it.
+  std::optional<double> log_ratio{};
 };
 
 }  // namespace bench

@@ -42,17 +42,18 @@ std::string summary_row(const Summary& row, std::string_view baseline) {
 }  // namespace
 
 std::string samples_csv_header() {
-  return "block,workload,threads,allocator,metric,unit,value,status,detail\n";
+  return "block,workload,threads,kind,allocator,metric,unit,value,log_ratio,status,detail\n";
 }
 
 std::string samples_csv_row(const Sample& sample) {
   std::string detail = sample.detail;  // on one line, so that a row is a line
   std::ranges::replace_if(
       detail, [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  return fmt::format("{},{},{},{},{},{},{},{},{}\n", sample.block, csv_field(sample.workload),
-                     sample.threads, csv_field(sample.allocator), csv_field(sample.metric),
-                     csv_field(sample.unit),
-                     sample.status == Status::kOk ? exact(sample.value) : "",
+  const bool ok = sample.status == Status::kOk;
+  return fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", sample.block, csv_field(sample.workload),
+                     sample.threads, to_string(sample.kind), csv_field(sample.allocator),
+                     csv_field(sample.metric), csv_field(sample.unit),
+                     ok ? exact(sample.value) : "", ok ? exact(sample.log_ratio) : "",
                      to_string(sample.status), csv_field(detail));
 }
 

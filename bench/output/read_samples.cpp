@@ -13,7 +13,7 @@
 namespace bench {
 namespace {
 
-constexpr std::size_t kColumns = 9;
+constexpr std::size_t kColumns = 11;
 
 // The fields of one line; fewer or more than kColumns if it is damaged.
 std::vector<std::string> fields_of(std::string_view line) {
@@ -59,14 +59,17 @@ std::optional<Sample> sample_in(std::string_view line) {
   }
   const auto block = number_in<int>(fields[0]);
   const auto threads = number_in<int>(fields[2]);
-  const auto value = number_in<double>(fields[6]);
-  const auto status = status_in(fields[7]);
+  const auto kind = kind_named(fields[3]);
+  const auto value = number_in<double>(fields[7]);
+  const auto log_ratio = number_in<double>(fields[8]);
+  const auto status = status_in(fields[9]);
   const bool needs_value = status == Status::kOk;
-  if (!block || !threads || !status || needs_value != value.has_value()) {
+  if (!block || !threads || !kind || !status || needs_value != value.has_value() ||
+      log_ratio.has_value() == fields[8].empty()) {
     return std::nullopt;
   }
-  return Sample{*block,    fields[1], *threads, fields[3], fields[4],
-                fields[5], value,     *status,  fields[8]};
+  return Sample{*block, fields[1], *threads, fields[4],  fields[5], fields[6],
+                value,  *status,   fields[10], *kind, log_ratio};
 }
 
 }  // namespace

@@ -46,6 +46,15 @@ std::vector<std::string> Catalogue::names_in(const std::filesystem::path& module
   return names;
 }
 
+Kind Catalogue::kind_of(std::string_view workload) const {
+  for (const auto& known : workloads_) {
+    if (known.at("name").get<std::string>() == family_of(workload)) {
+      return kind_named(known.at("kind").get<std::string>()).value();
+    }
+  }
+  throw std::logic_error("no workload " + std::string(workload));
+}
+
 std::vector<ResolvedWorkload> Catalogue::resolve(Launcher& launcher, const std::vector<std::string>& texts) const {
   if (texts.empty()) {
     return {};
@@ -58,7 +67,8 @@ std::vector<ResolvedWorkload> Catalogue::resolve(Launcher& launcher, const std::
     if (answer.contains("error")) {
       throw UsageError(answer.at("error").get<std::string>());
     }
-    out.push_back({answer.at("name"), answer.at("threads")});
+    const std::string name = answer.at("name");
+    out.push_back({name, answer.at("threads"), kind_of(name)});
   }
   return out;
 }

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "bench/cells/launcher.hpp"
+#include "bench/model/kind.hpp"
 
 namespace bench {
 
 struct ResolvedWorkload {
   std::string name;   // canonical: parameters only where they are not the defaults
   bool any_threads;   // false: it runs on one thread only
+  Kind kind;
 };
 
 class Catalogue {
@@ -32,6 +34,9 @@ class Catalogue {
   std::vector<ResolvedWorkload> resolve(Launcher& launcher, const std::vector<std::string>& texts) const;
 
  private:
+  // REQUIRES: `workload` is one of workloads(), with parameters or without.
+  [[nodiscard]] Kind kind_of(std::string_view workload) const;
+
   nlohmann::json workloads_;
   std::vector<std::string> failures_;
 };

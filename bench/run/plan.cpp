@@ -240,7 +240,7 @@ class CellMaker {
     for (const int threads : thread_counts(wanted, workload.any_threads)) {
       if (present_.emplace(workload.name, threads).second) {
         plan_.cells.push_back(
-            std::make_unique<WorkerCell>(workload.name, threads, cell_options(options_, suite_, line, registry_)));
+            std::make_unique<WorkerCell>(workload.name, threads, workload.kind, cell_options(options_, suite_, line, registry_)));
       }
     }
   }

@@ -106,6 +106,7 @@ Measured Runner::measure(Cell& cell, const allocators::Candidate& allocator, int
     sample.block = block;
     sample.workload = cell.workload();
     sample.threads = cell.threads();
+    sample.kind = cell.kind();
     sample.allocator = allocator.name;
     sample.status = useless->second.status;
     sample.detail = useless->second.detail;
@@ -161,6 +162,7 @@ void Runner::fail_everywhere(const Cell& cell, const Attempt& failure) {
     Sample sample;
     sample.workload = cell.workload();
     sample.threads = cell.threads();
+    sample.kind = cell.kind();
     sample.allocator = allocator.name;
     sample.status = failure.status;
     sample.detail = failure.detail + " (while calibrating under " + plan_.baseline().name + ")";

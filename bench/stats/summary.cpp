@@ -27,6 +27,7 @@ class Order {
 struct Cell {
   const Sample* first = nullptr;    // any sample of it: for its names
   std::map<int, double> values;     // by block
+  std::map<int, double> log_ratios;  // to the baseline, from neighbouring slices; by block
   const Sample* failure = nullptr;  // the first
 };
 
@@ -85,6 +86,9 @@ Cells collect(std::span<const Sample> samples, std::string_view baseline) {
     cell.first = cell.first == nullptr ? &sample : cell.first;
     if (sample.status == Status::kOk && sample.value) {
       cell.values[sample.block] = *sample.value;
+      if (sample.log_ratio) {
+        cell.log_ratios[sample.block] = *sample.log_ratio;
+      }
     } else if (cell.failure == nullptr) {
       cell.failure = &sample;
     }
@@ -105,7 +109,8 @@ std::vector<BlockRatio> pair_by_block(const Cell& subject, const Cell& baseline)
     if (!(value > 0) || !(other->second > 0)) {
       return {};
     }
-    ratios.push_back({block, std::log(value / other->second)});
+    const auto paired = subject.log_ratios.find(block);
+    ratios.push_back({block, paired != subject.log_ratios.end() ? paired->second : std::log(value / other->second)});
   }
   return ratios;
 }

@@ -124,11 +124,11 @@ TEST(Formats, TextThatIsNotUtf8IsReplacedInJson) {
 }
 
 TEST(SamplesCsv, QuotesWhatNeedsIt) {
-  EXPECT_EQ(samples_csv_row(
-                {1, "larson:min=8,max=9", 2, "a\"b", "throughput", "ops/s", 0.1, Status::kOk, ""}),
-            "1,\"larson:min=8,max=9\",2,\"a\"\"b\",throughput,ops/s,0.1,ok,\n");
+  EXPECT_EQ(samples_csv_row({1, "larson:min=8,max=9", 2, "a\"b", "throughput", "ops/s", 0.1,
+                             Status::kOk, "", Kind::kPrograms, -0.25}),
+            "1,\"larson:min=8,max=9\",2,programs,\"a\"\"b\",throughput,ops/s,0.1,-0.25,ok,\n");
   EXPECT_EQ(samples_csv_row({0, "pair", 1, "x", "", "", {}, Status::kCrashed, "two\nlines"}),
-            "0,pair,1,x,,,,CRASHED,two lines\n");
+            "0,pair,1,synthetic,x,,,,,CRASHED,two lines\n");
 }
 
 // Runs a command and gives its output; its exit status goes to `status`.

@@ -163,12 +163,17 @@ TEST_F(RunDirectoryTest, DamagedSamplesAreNamedByLine) {
     }
     return std::string();
   };
-  const std::string good = "0,pair,1,glibc,throughput,ops/s,1,ok,\n";
+  const std::string good = "0,pair,1,synthetic,glibc,throughput,ops/s,1,0.5,ok,\n";
   EXPECT_EQ(complaint(good), "");
   for (const std::string bad :
-       {"0,pair,1,glibc,throughput,ops/s,1,ok\n", "x,pair,1,glibc,throughput,ops/s,1,ok,\n",
-        "0,pair,1,glibc,throughput,ops/s,,ok,\n", "0,pair,1,glibc,throughput,ops/s,1,CRASHED,\n",
-        "0,pair,1,glibc,throughput,ops/s,1e,ok,\n", "0,pair,1,glibc,throughput,ops/s,1,odd,\n"}) {
+       {"0,pair,1,synthetic,glibc,throughput,ops/s,1,,ok\n",
+        "x,pair,1,synthetic,glibc,throughput,ops/s,1,,ok,\n",
+        "0,pair,1,synthetic,glibc,throughput,ops/s,,,ok,\n",
+        "0,pair,1,synthetic,glibc,throughput,ops/s,1,,CRASHED,\n",
+        "0,pair,1,synthetic,glibc,throughput,ops/s,1e,,ok,\n",
+        "0,pair,1,synthetic,glibc,throughput,ops/s,1,,odd,\n",
+        "0,pair,1,other,glibc,throughput,ops/s,1,,ok,\n",
+        "0,pair,1,synthetic,glibc,throughput,ops/s,1,x,ok,\n"}) {
     EXPECT_THAT(complaint(good + bad), HasSubstr("samples.csv:3: not a row")) << bad;
   }
   std::ofstream(run() / "samples.csv") << "a,b\n";

@@ -16,14 +16,17 @@ constexpr std::array kMade{Made{"osmem", 1.80, 0.92}, Made{"glibc", 1, 1},
                            Made{"limit", 2.5, 1.05}};
 
 struct Work {
+  Kind kind;
   const char* workload;
   int threads;
   double operations_per_s;
   double live_bytes;
 };
 
-constexpr std::array kWork{Work{"pair", 1, 52e6, 4096e3}, Work{"larson:max=2000", 1, 11e6, 20e6},
-                           Work{"larson:max=2000", 4, 31e6, 80e6}, Work{"json", 1, 850, 6.5e6}};
+constexpr std::array kWork{Work{Kind::kSynthetic, "pair", 1, 52e6, 4096e3},
+                           Work{Kind::kSynthetic, "larson:max=2000", 1, 11e6, 20e6},
+                           Work{Kind::kSynthetic, "larson:max=2000", 4, 31e6, 80e6},
+                           Work{Kind::kLibraries, "json", 1, 850, 6.5e6}};
 
 constexpr int kBlocks = 6;
 
@@ -60,6 +63,7 @@ void add_cell(std::vector<Sample>& samples, int block, std::size_t work_index,
   cell.block = block;
   cell.workload = work.workload;
   cell.threads = work.threads;
+  cell.kind = work.kind;
   cell.allocator = made.allocator;
   cell.status = status_of(work, made, block);
   if (cell.status != Status::kOk) {

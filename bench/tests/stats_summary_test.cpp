@@ -61,6 +61,14 @@ TEST(Summarise, PairsByBlock) {
   EXPECT_FALSE(row_of(rows, "glibc").ratio);
 }
 
+TEST(Summarise, TakesTheRatioOfNeighbouringSlicesWhereThereIsOne) {
+  // The values say 1.2 everywhere; in block 1 the slices said 1.5.
+  auto mine = series("mine", {120, 120, 120});
+  mine[1].log_ratio = std::log(1.5);
+  const auto rows = summarise(series("glibc", {100, 100, 100}) + mine, "glibc");
+  EXPECT_NEAR(*row_of(rows, "mine").ratio, std::cbrt(1.2 * 1.5 * 1.2), 1e-12);
+}
+
 TEST(Summarise, IntervalIsThatOfTheMeanLogRatio) {
   // Ratios 1/2 1 2 2 4: logarithms ln 2 x {-1, 0, 1, 1, 2}, mean 0.6 ln 2. Squares around 0.6: 2.56
   // + 0.36 + 0.16 + 0.16 + 1.96 = 5.2; standard error sqrt(5.2 / 4 / 5) = 0.509902; t(4)
