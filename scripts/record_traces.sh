@@ -18,6 +18,6 @@ fi
 
 case " $* " in
   *" --build"* | *" --help "* | *" -h "*) ;;
-  *) [ -x "$root/build/release/bin/bench" ] || { "$root/scripts/setup.sh"; "$root/scripts/build.sh" release; } ;;
+  *) [ -x "$root/build/release/bin/bench" ] || { "$root/scripts/setup.sh" needed; "$root/scripts/build.sh" release workbench; } ;;
 esac
 exec "$python" "$root/scripts/record_traces.py" "$@"

@@ -25,18 +25,13 @@ if(NOT OSMEM_SANITIZER)
 endif()
 
 osmem_add_test(classic_fuzz_test LABELS classic SOURCES classic_fuzz_test.cpp
-               ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp TIMEOUT 300)
-set(fuzz_rounds 20)
-if(OSMEM_SANITIZER)
-  set(fuzz_rounds 1)
-endif()
-target_compile_definitions(classic_fuzz_test PRIVATE CLASSIC_FUZZ_ROUNDS=${fuzz_rounds})
+               ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp LONG_FORM)
 
 osmem_add_test(classic_heap_test LABELS classic SOURCES classic_heap_test.cpp
                ${PROJECT_SOURCE_DIR}/allocator/classic/freelist_options.cpp)
 
 if(NOT OSMEM_SANITIZER)
-  osmem_add_test(classic_programs_test LABELS classic SOURCES classic_programs_test.cpp TIMEOUT 300)
+  osmem_add_test(classic_programs_test LABELS classic SOURCES classic_programs_test.cpp)
   target_compile_definitions(classic_programs_test PRIVATE
     BUILD_LIBRARIES="${CMAKE_LIBRARY_OUTPUT_DIRECTORY}" BUILD_EXAMPLES="${PROJECT_BINARY_DIR}/examples")
   add_dependencies(classic_programs_test classic_list freelist_copy altmem_leak trace_heap

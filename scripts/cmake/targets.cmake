@@ -1,4 +1,4 @@
-# The one place for compiler flags, and the helpers that every folder uses to add its targets.
+# The one place for compiler flags, and the helpers that every folder uses to add its targets and its tests.
 
 find_package(Threads REQUIRED)
 
@@ -15,10 +15,48 @@ if(OSMEM_SANITIZER)
   add_link_options(-fsanitize=${OSMEM_SANITIZER})
 endif()
 
-# osmem_add_test(NAME SOURCES... [LIBRARIES ...] [LABELS ...] [TIMEOUT SECONDS])
+# What the tests of this build tree run: the sanitizer presets build no more than this.
+add_custom_target(checks)
+
+# osmem_test_program(TARGET...): a program that tests start, below the build tree's tests/.
+function(osmem_test_program)
+  set_target_properties(${ARGV} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_dependencies(checks ${ARGV})
+endfunction()
+
+# osmem_discover_tests(TARGET PREFIX [LABELS ...] [ENVIRONMENT VAR=value...] [TIMEOUT SECONDS] [LONG_FORM])
+# Registers each TEST() of a GoogleTest program as PREFIX.Suite.Name. With LONG_FORM it is registered once more as
+# PREFIX.long.Suite.Name under the one label `long`, with OSMEM_TEST_LEVEL=long.
+function(osmem_discover_tests target prefix)
+  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT" "LABELS;ENVIRONMENT" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600) # for what hangs; no test takes so long, on any host
+  endif()
+  string(MAKE_C_IDENTIFIER ${prefix} list)
+  gtest_discover_tests(${target} TEST_PREFIX ${prefix}. TEST_LIST ${list} DISCOVERY_TIMEOUT 120)
+  # Lists do not survive gtest_discover_tests' own PROPERTIES.
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/${list}_properties.cmake)
+  file(CONFIGURE OUTPUT ${file} @ONLY CONTENT
+       "set_tests_properties(\${${list}} PROPERTIES TIMEOUT @arg_TIMEOUT@ LABELS \"@arg_LABELS@\" ENVIRONMENT \"@arg_ENVIRONMENT@\")\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
+  if(arg_LONG_FORM)
+    osmem_discover_tests(${target} ${prefix}.long LABELS long TIMEOUT 3600
+                         ENVIRONMENT ${arg_ENVIRONMENT} OSMEM_TEST_LEVEL=long)
+  endif()
+endfunction()
+
+# osmem_add_long_form(TEST [ENVIRONMENT VAR=value...] COMMAND ...): TEST.long, under the label `long`, with OSMEM_TEST_LEVEL=long.
+function(osmem_add_long_form test)
+  cmake_parse_arguments(arg "" "" "ENVIRONMENT;COMMAND" ${ARGN})
+  add_test(NAME ${test}.long COMMAND ${arg_COMMAND})
+  set_tests_properties(${test}.long PROPERTIES LABELS long TIMEOUT 3600 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${arg_ENVIRONMENT};OSMEM_TEST_LEVEL=long")
+endfunction()
+
+# osmem_add_test(NAME SOURCES... [LIBRARIES ...] [LABELS ...] [TIMEOUT SECONDS] [LONG_FORM])
 # A GoogleTest program, registered with ctest as one test per TEST() so that a failure is named.
 function(osmem_add_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   if(NOT BUILD_TESTING)
     return()
   endif()
@@ -27,10 +65,10 @@ function(osmem_add_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE osmem_flags ${arg_LIBRARIES} GTest::gmock GTest::gtest
                                         GTest::gtest_main)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+  osmem_test_program(${name})
+  set(form "")
+  if(arg_LONG_FORM)
+    set(form LONG_FORM)
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  osmem_discover_tests(${name} ${name} LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} ${form})
 endfunction()

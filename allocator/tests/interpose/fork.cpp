@@ -1,7 +1,7 @@
 // Proves that a fork at any moment leaves a heap that works in both processes: with every other
 // thread allocating, from a signal handler that interrupts malloc, with another thread inside
-// stdio, in a storm of 10,000, in chains, and with threads in the child. Children that hang are
-// ended by their alarm and fail. Does not prove that the child gets back memory that other threads'
+// stdio, in a storm of 10,000 (500 in short form), in chains, and with threads in the child. Children
+// that hang are ended by their alarm and fail. Does not prove that the child gets back memory that other threads'
 // heaps held at the fork: they no longer exist there.
 #include <fcntl.h>
 #include <signal.h>
@@ -18,10 +18,13 @@ using lifecycle::BusyThreads;
 using lifecycle::expect_clean_exit;
 using lifecycle::in_child;
 using lifecycle::use_heap;
+using test_level::Budget;
+using test_level::kHangSeconds;
 
 void fork_while_every_thread_allocates() {
   const BusyThreads busy(4);
-  for (unsigned turn = 0; turn < 400; turn++) {
+  Budget forks("forks", {40, 10, 40}, {400, 100, 1200});
+  for (unsigned turn = 0; forks.goes_on(); turn++) {
     in_child([turn] { use_heap(turn, 300); });
     use_heap(turn, 20);
   }
@@ -29,7 +32,8 @@ void fork_while_every_thread_allocates() {
 
 void fork_storm() {
   const BusyThreads busy(1);
-  for (int turn = 0; turn < 10000; turn++) {
+  Budget forks("forks", {500, 100, 40}, {10000, 1000, 1500});
+  while (forks.goes_on()) {
     in_child([] { free(malloc(100)); });
   }
 }
@@ -49,7 +53,8 @@ void child_frees_blocks_of_all_threads() {
     maker.join();
   }
   const BusyThreads busy(2);
-  for (unsigned turn = 0; turn < 50; turn++) {
+  Budget forks("forks", {10, 3, 40}, {50, 20, 600});
+  for (unsigned turn = 0; forks.goes_on(); turn++) {
     in_child([turn] {
       for (auto& row : blocks) {
         for (void* const block : row) {
@@ -63,7 +68,8 @@ void child_frees_blocks_of_all_threads() {
 
 void child_uses_threads() {
   const BusyThreads busy(2);
-  for (unsigned turn = 0; turn < 100; turn++) {
+  Budget forks("forks", {20, 5, 40}, {100, 30, 600});
+  for (unsigned turn = 0; forks.goes_on(); turn++) {
     in_child([turn] {
       std::vector<std::thread> threads;
       for (unsigned i = 0; i < 3; i++) {
@@ -85,52 +91,54 @@ void children_fork_again(int depth) {
 
 void fork_in_a_chain() {
   const BusyThreads busy(2);
-  for (int turn = 0; turn < 30; turn++) {
+  Budget chains("chains", {6, 2, 40}, {30, 10, 600});
+  while (chains.goes_on()) {
     in_child([] { children_fork_again(5); });
   }
 }
 
-volatile sig_atomic_t forks_done = 0;
 volatile sig_atomic_t is_child = 0;
+std::atomic<unsigned> forks_done{0};  // lock-free, so the handler may
 
 void fork_in_handler(int) {
   const pid_t child = fork();
   if (child == 0) {
     is_child = 1;
-    alarm(20);
+    alarm(kHangSeconds);
     return;  // into the interrupted allocation
   }
   expect_clean_exit(child);
-  forks_done = forks_done + 1;
+  forks_done.fetch_add(1, std::memory_order_relaxed);  // a count, orders nothing
 }
 
 // The handler interrupts malloc and free of this very thread; the child then finishes the
-// interrupted call and goes on.
+// interrupted call and goes on. The next signal comes after the last one was answered, and half a millisecond later: however
+// long a fork takes, the thread gets on.
 void fork_from_a_signal_handler() {
   const BusyThreads busy(1);
-  sigset_t alarm_set;
-  sigemptyset(&alarm_set);
-  sigaddset(&alarm_set, SIGVTALRM);
   struct sigaction action = {};
   action.sa_handler = fork_in_handler;
   CHECK(sigaction(SIGVTALRM, &action, nullptr) == 0);
   const pthread_t self = pthread_self();
-  std::atomic<bool> stop{false};
+  std::atomic<bool> has_ended{false};
   std::thread sender([&] {
-    while (!stop.load(std::memory_order_relaxed)) {  // a hint to end, orders nothing
+    Budget forks("forks", {100, 50, 60}, {500, 50, 600});
+    for (unsigned sent = 1; forks.goes_on(); sent++) {
       pthread_kill(self, SIGVTALRM);
+      while (forks_done.load(std::memory_order_relaxed) < sent) {  // as above
+        usleep(100);
+      }
       usleep(500);
     }
+    has_ended.store(true, std::memory_order_relaxed);  // the join orders
   });
-  for (unsigned turn = 0; forks_done < 500; turn++) {
+  for (unsigned turn = 0; !has_ended.load(std::memory_order_relaxed); turn++) {
     use_heap(turn, 50);
     if (is_child != 0) {
       use_heap(turn, 300);
       _exit(0);
     }
   }
-  stop.store(true, std::memory_order_relaxed);  // as above
-  pthread_sigmask(SIG_BLOCK, &alarm_set, nullptr);
   sender.join();
 }
 
@@ -149,7 +157,8 @@ void fork_while_another_thread_is_in_stdio() {
       fflush(nullptr);
     }
   });
-  for (unsigned turn = 0; turn < 400; turn++) {
+  Budget forks("forks", {60, 15, 40}, {400, 100, 900});
+  for (unsigned turn = 0; forks.goes_on(); turn++) {
     in_child([turn] {
       FILE* const sink = fopen("/dev/null", "w");
       CHECK(sink != nullptr && fprintf(sink, "%u\n", turn) > 0 && fclose(sink) == 0);
@@ -165,7 +174,8 @@ void vfork_and_posix_spawn() {
   const BusyThreads busy(2);
   char name[] = "/bin/true";
   char* const arguments[] = {name, nullptr};
-  for (int turn = 0; turn < 100; turn++) {
+  Budget forks("pairs of children", {20, 5, 40}, {100, 30, 600});
+  while (forks.goes_on()) {
     const pid_t child = vfork();
     if (child == 0) {
       execv(name, arguments);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/level.hpp"
 #include "check.h"
 
 namespace lifecycle {
@@ -86,7 +87,7 @@ template <typename Body>
 void in_child(Body body) {
   const pid_t child = fork();
   if (child == 0) {
-    alarm(20);
+    alarm(test_level::kHangSeconds);
     body();
     _exit(0);
   }

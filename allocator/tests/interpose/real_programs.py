@@ -4,6 +4,9 @@
 The program's standard output and exit code must be the same, and the dynamic linker must load the drop-in
 into the program. A program that is not installed is skipped with
 exit code 77, which ctest reports as skipped.
+
+In everyday form the programs get smaller inputs: three of osmem's sources for g++, the last twenty commits for git, three
+of python's test files, and a tenth of the rows, words and requests. OSMEM_TEST_LEVEL=long gives them all.
 """
 
 import argparse
@@ -20,10 +23,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SKIPPED = 77
+LEVEL = os.environ.get("OSMEM_TEST_LEVEL", "short")
+IS_LONG = LEVEL == "long"
+SCALE = 10 if IS_LONG else 1
+# A program that has not ended by then hangs, on any host.
+HANG_S = 500
 
 SQL = """
 CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, size INTEGER, body BLOB);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ROWS)
 INSERT INTO item SELECT i, printf('%08x', (i * 2654435761) % 4294967296), (i * 7919) % 1000,
                         zeroblob((i * 31) % 300) FROM n;
 CREATE INDEX by_name ON item(name);
@@ -36,39 +44,39 @@ SELECT a.name, b.name FROM item a JOIN item b ON a.size = b.size AND a.id < b.id
 VACUUM;
 SELECT count(*), sum(length(body)) FROM item;
 PRAGMA integrity_check;
-"""
+""".replace("ROWS", str(6000 * SCALE))
 
 PERL = r"""
 use strict; my (%count, @words); my $x = 1;
-for my $i (1..200000) { $x = ($x * 1103515245 + 12345) % 2147483648; push @words, sprintf("w%d", $x % 5000); $count{$words[-1]}++; }
+for my $i (1..WORDS) { $x = ($x * 1103515245 + 12345) % 2147483648; push @words, sprintf("w%d", $x % 5000); $count{$words[-1]}++; }
 my $text = join ' ', @words; my $n = () = $text =~ /w\d*7\b/g;
 my @order = sort { $count{$b} <=> $count{$a} || $a cmp $b } keys %count;
 print "$n @order[0..20] $count{$order[0]} ", length($text), "\n";
 my @matrix = map { [ map { $_ * 3 } 1..300 ] } 1..300; my $sum = 0; $sum += $_->[7] for @matrix; print "$sum\n";
-"""
+""".replace("WORDS", str(20000 * SCALE))
 
 NODE = r"""
 const map = new Map(); let x = 1;
-for (let i = 0; i < 300000; i++) { x = (x * 1103515245 + 12345) % 2147483648; map.set('k' + x % 20000, [x, 'v'.repeat(x % 50)]); }
+for (let i = 0; i < VALUES; i++) { x = (x * 1103515245 + 12345) % 2147483648; map.set('k' + x % 20000, [x, 'v'.repeat(x % 50)]); }
 const text = JSON.stringify([...map].sort()); const back = JSON.parse(text);
 const buffers = []; for (let i = 0; i < 2000; i++) buffers.push(Buffer.alloc(i * 37, i % 256));
 const hash = require('crypto').createHash('sha256').update(text).update(Buffer.concat(buffers)).digest('hex');
 console.log(back.length, text.length, hash);
-"""
+""".replace("VALUES", str(30000 * SCALE))
 
 REDIS_SCRIPT = """
 local sum = 0
-for i = 1, 20000 do
+for i = 1, KEYS_MADE do
   redis.call('SET', 'key:' .. i, string.rep('x', i % 500))
   redis.call('HSET', 'hash:' .. (i % 100), 'field' .. i, i * 3)
   redis.call('ZADD', 'scores', (i * 7919) % 10007, 'member' .. i)
   if i % 3 == 0 then redis.call('DEL', 'key:' .. (i - 1)) end
 end
-for i = 1, 20000 do sum = sum + redis.call('STRLEN', 'key:' .. i) end
+for i = 1, KEYS_MADE do sum = sum + redis.call('STRLEN', 'key:' .. i) end
 return {sum, redis.call('DBSIZE'), redis.call('ZRANGE', 'scores', 0, 20), redis.call('HLEN', 'hash:7')}
-"""
+""".replace("KEYS_MADE", str(2000 * SCALE))
 
-PYTHON_TESTS = "json dict list set bytes array struct sort zlib re".split()
+PYTHON_TESTS = ("json dict list set bytes array struct sort zlib re" if IS_LONG else "dict struct sort").split()
 
 
 class Run:
@@ -85,7 +93,7 @@ class Run:
     def call(self, *command: str, stdin: str = "", cwd: Path | None = None) -> str:
         """Standard output; a non-zero exit ends the test."""
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=self.environment,
-                              cwd=cwd or self.scratch, timeout=500, check=False)
+                              cwd=cwd or self.scratch, timeout=HANG_S, check=False)
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)[:200]}\nended with {done.returncode} under {self.library or 'the C library'}:\n"
                      f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -99,7 +107,7 @@ class Run:
 
     def plain_call(self, *command: str) -> str:
         """A helper program, always under the C library."""
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=self.scratch, timeout=500).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=self.scratch, timeout=HANG_S).stdout
 
 
 def run_sqlite(run: Run) -> str:
@@ -115,9 +123,9 @@ def run_node(run: Run) -> str:
 
 
 def run_gcc(run: Run) -> str:
-    """Builds all of osmem; the objects must be the same, byte for byte."""
+    """Builds osmem; the objects must be the same, byte for byte."""
     results = []
-    for source in sorted((ROOT / "allocator" / "osmem").glob("*.cpp")):
+    for source in sorted((ROOT / "allocator" / "osmem").rglob("*.cpp"))[:None if IS_LONG else 3]:
         run.call("g++", "-std=c++20", "-O2", f"-I{ROOT}", "-c", str(source), "-o", f"{source.stem}.o")
         results.append(f"{source.name} {hashlib.sha256((run.scratch / f'{source.stem}.o').read_bytes()).hexdigest()}")
     return "\n".join(results)
@@ -132,7 +140,7 @@ def repository() -> Path | None:
 
 
 def run_git(run: Run) -> str:
-    """Clones, repacks and checks this very repository, and commits to the clone."""
+    """Clones (in short form its last commits), repacks and checks this very repository, and commits to the clone."""
     if repository() is None:
         print(f"{ROOT} is no git checkout: there is no repository to clone")
         sys.exit(SKIPPED)
@@ -140,8 +148,8 @@ def run_git(run: Run) -> str:
     run.environment.update(GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date, GIT_CONFIG_NOSYSTEM="1")
     copy = run.scratch / "copy"
     settings = "-c user.name=a -c user.email=a@b -c pack.threads=2 -c safe.directory=*".split()
-    run.call("git", *settings, "clone", "-q", "--no-local", "--single-branch", "--no-tags", str(ROOT), str(copy))
-    run.call("git", *settings, "gc", "-q", "--aggressive", "--prune=now", cwd=copy)
+    run.call("git", *settings, "clone", "-q", "--no-local", "--single-branch", "--no-tags", *([] if IS_LONG else ["--depth=20"]), str(ROOT), str(copy))
+    run.call("git", *settings, "gc", "-q", *(["--aggressive"] if IS_LONG else []), "--prune=now", cwd=copy)
     run.call("git", "fsck", "--full", "--strict", cwd=copy)
     said = run.call("git", "log", "--stat", "--format=%H %T %s", cwd=copy) + run.call("git", "ls-tree", "-r", "HEAD", cwd=copy)
     for turn in range(3):
@@ -179,7 +187,7 @@ def run_redis(run: Run) -> str:
                     break
                 time.sleep(0.1)
             said = run.plain_call("redis-cli", "-s", str(socket), "EVAL", REDIS_SCRIPT, "0")
-            run.plain_call("redis-benchmark", "-s", str(socket), "-q", "-n", "20000", "-c", "20", "-d", "200", "-P", "4",
+            run.plain_call("redis-benchmark", "-s", str(socket), "-q", "-n", str(2000 * SCALE), "-c", "20", "-d", "200", "-P", "4",
                            "-t", "set,get,incr,lpush,rpush,lpop,sadd,hset,zadd,lrange_100")
             said += run.plain_call("redis-cli", "-s", str(socket), "EVAL", REDIS_SCRIPT, "0")
             said += run.plain_call("redis-cli", "-s", str(socket), "DBSIZE")
@@ -204,6 +212,8 @@ def main() -> None:
     parser.add_argument("program", choices=PROGRAMS)
     parser.add_argument("library", type=Path, help="the drop-in, e.g. build/release/lib/libosmem.so")
     arguments = parser.parse_args()
+    if LEVEL not in ("short", "long"):
+        parser.error(f"OSMEM_TEST_LEVEL={LEVEL}: unknown level; known are short and long")
     executable, function = PROGRAMS[arguments.program]
     if shutil.which(executable) is None:
         print(f"{executable} is not installed")

@@ -16,6 +16,7 @@ using lifecycle::BusyThreads;
 using lifecycle::in_child;
 using lifecycle::resident_bytes;
 using lifecycle::use_heap;
+using test_level::Budget;
 
 struct WorksInDestructor {
   std::vector<std::string> strings = std::vector<std::string>(50, std::string(100, 's'));
@@ -27,7 +28,8 @@ struct WorksInDestructor {
 thread_local WorksInDestructor thread_object;
 
 void thread_local_destructors_are_served() {
-  for (int turn = 0; turn < 300; turn++) {
+  Budget threads("threads", {100, 20, 40}, {300, 100, 600});
+  while (threads.goes_on()) {
     std::thread([] {
       use_heap(2, 50);
       CHECK(thread_object.strings.size() == 50);
@@ -56,7 +58,8 @@ void key_destructors_are_served_in_every_round() {
     CHECK(pthread_key_create(&unused, nullptr) == 0);
   }
   CHECK(pthread_key_create(&key, run_round) == 0);
-  for (int turn = 0; turn < 300; turn++) {
+  Budget threads("threads", {60, 15, 40}, {300, 100, 600});
+  while (threads.goes_on()) {
     std::thread([] {
       auto* const rounds = static_cast<int*>(malloc(sizeof(int)));
       *rounds = 4;
@@ -64,7 +67,7 @@ void key_destructors_are_served_in_every_round() {
       use_heap(4, 20);
     }).join();
   }
-  CHECK(rounds_run.load(std::memory_order_relaxed) == 1200);  // the threads have been joined
+  CHECK(rounds_run.load(std::memory_order_relaxed) == 4 * static_cast<int>(threads.begun()));  // the threads have been joined
 }
 
 constexpr int kLateBlocks = 3000;
@@ -133,7 +136,8 @@ void blocks_outlive_their_thread() {
 
 void threads_that_only_free() {
   size_t settled = 0;
-  for (int turn = 0; turn < 300; turn++) {
+  Budget threads("threads", {150, 80, 60}, {300, 300, 900});
+  for (int turn = 0; threads.goes_on(); turn++) {
     std::vector<void*> blocks;
     for (int i = 0; i < 3000; i++) {
       blocks.push_back(malloc(static_cast<size_t>(i) % 2000 + 1));
@@ -152,7 +156,8 @@ void threads_that_only_free() {
 
 void ten_thousand_short_threads_leave_nothing_behind() {
   size_t settled = 0;
-  for (int turn = 0; turn < 10000; turn++) {
+  Budget threads("threads", {1500, 800, 60}, {10000, 2000, 1500});
+  for (int turn = 0; threads.goes_on(); turn++) {
     std::thread([turn] { use_heap(static_cast<unsigned>(turn), 30); }).join();
     if (turn == 500) {
       settled = resident_bytes();
@@ -174,7 +179,8 @@ FreesAtExit static_object;
 
 // Static destructors and atexit handlers run while other threads are still allocating.
 void exit_with_threads_at_work() {
-  for (unsigned turn = 0; turn < 200; turn++) {
+  Budget exits("processes", {30, 8, 40}, {200, 50, 600});
+  for (unsigned turn = 0; exits.goes_on(); turn++) {
     in_child([turn] {
       static_object.text = std::make_unique<std::string>(500, 'x');
       CHECK(atexit(free_at_exit) == 0);

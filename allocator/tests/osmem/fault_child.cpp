@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "allocator/osmem/api/osmem.h"
+#include "allocator/tests/level.hpp"
 #include "allocator/tests/osmem/faults.hpp"
 #include "allocator/tests/osmem/shadow.hpp"
 
@@ -315,7 +316,7 @@ constexpr Load kLoads[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  alarm(60);
+  alarm(test_level::kHangSeconds);
   for (const Load& load : kLoads) {
     if (argc == 2 && load.name == std::string(argv[1])) {
       return load.run();

@@ -2,7 +2,8 @@
 // at work in osmem. The thread is stopped at each instruction in turn (fork_step.hpp), the process
 // forks, and the child checks its blocks, frees them, allocates blocks of every kind, starts a
 // thread, trims, and lets the heap check its books. Does not prove anything of instructions inside
-// the C library and the kernel, nor of two threads at work at the time of the fork.
+// the C library and the kernel, nor of two threads at work at the time of the fork. In short form the process forks before
+// a few dozen of the instructions, others each day.
 #include <limits.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 #include "allocator/osmem/api/osmem.h"
 #include "allocator/osmem/slabs/region.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
+#include "allocator/tests/level.hpp"
 #include "allocator/tests/osmem/fork_step.hpp"
 
 namespace {
@@ -127,7 +129,7 @@ void check_books() {
 }
 
 [[noreturn]] void live_on() {
-  alarm(20);
+  alarm(test_level::kHangSeconds);
   check_kept();
   use_heap();
   check_kept();
@@ -144,8 +146,23 @@ void check_books() {
 }
 
 unsigned failures = 0;
+uint64_t seed = 0;  // of the sample
+test_level::Budget* forks = nullptr;
+bool has_time = true;
+uint64_t sample_share = 1;  // one instruction in so many
 
-void fork_here(uintptr_t instruction) {
+// In short form a sample by the instruction's place, in long form each.
+bool is_wanted(uintptr_t instruction) {
+  return test_level::is_long() || test_level::mixed(seed, instruction) % sample_share == 0;
+}
+
+void fork_here(uintptr_t place) {
+  // The program lies elsewhere in each run.
+  const uintptr_t instruction = place - reinterpret_cast<uintptr_t>(&os_malloc);
+  has_time = has_time && (!is_wanted(instruction) || forks->goes_on());
+  if (!has_time || !is_wanted(instruction)) {
+    return;
+  }
   const pid_t child = fork();
   if (child == 0) {
     live_on();
@@ -156,7 +173,7 @@ void fork_here(uintptr_t instruction) {
   if (child < 0 || status != 0) {
     failures++;
     dprintf(STDERR_FILENO, "fork before the instruction at offset %#zx: the child ended with status %#x\n",
-            instruction - reinterpret_cast<uintptr_t>(&os_malloc), static_cast<unsigned>(status));
+            instruction, static_cast<unsigned>(status));
   }
 }
 
@@ -243,6 +260,7 @@ struct Case {
   void (*body)();
   Maker maker = Maker::kMainThread;
   rlim_t address_space_bytes = kNoLimit;  // while the program is loaded
+  uint64_t sample_share = 64;             // in short form; about 3,000 instructions are different
 };
 
 constexpr Case kCases[] = {
@@ -252,7 +270,7 @@ constexpr Case kCases[] = {
     {"remote", free_blocks_of_another_thread},
     {"pooled", free_blocks_of_another_thread, Maker::kEndedThread},
     {"exited", work_after_the_end, Maker::kEndedThread},
-    {"trim", trim},
+    {.name = "trim", .body = trim, .sample_share = 8},  // 300 instructions
     {"reserve", grow_until_reserved, Maker::kMainThread, kSmallAddressSpaceBytes},
     {"late", use_runs, Maker::kMainThread, kTooLittleAddressSpaceBytes},
 };
@@ -325,11 +343,16 @@ int run_case(const Case& chosen) {
     fill_region();
   }
   constexpr unsigned kVisits = 1;
+  constexpr uint64_t kAll = UINT64_MAX;
+  seed = test_level::is_long() ? 0 : test_level::seed_of_the_day();
+  test_level::Budget budget("forks", {100, 5, 60}, {kAll, 100, 3000});
+  forks = &budget;
+  sample_share = chosen.sample_share;
   const fork_step::Steps steps = fork_step::run(chosen.body, fork_here, kVisits);
-  printf("%s: %llu instructions, forked at %llu of them, %u failures\n", chosen.name,
-         static_cast<unsigned long long>(steps.instructions),
-         static_cast<unsigned long long>(steps.stops), failures);
-  return failures == 0 && steps.stops > 100 ? 0 : 1;
+  printf("%s: %llu instructions, %llu of them different, forked at %llu, %u failures\n", chosen.name,
+         static_cast<unsigned long long>(steps.instructions), static_cast<unsigned long long>(steps.stops),
+         static_cast<unsigned long long>(budget.begun()), failures);
+  return failures == 0 && steps.stops > 100 && budget.begun() >= 5 ? 0 : 1;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Proves that the page heap does what a naive list of intervals does: 10^7 random calls, each
+// Proves that the page heap does what a naive list of intervals does: 10^7 random calls (a tenth
+// in short form, others each day), each
 // result compared. Checked: no overlap, alignment, what reads as zero, in-place resizing exactly
 // when the neighbour is free, best fit inside the chosen chunk, no growth while a run surely fits,
 // counts, and the whole map now and then; each place and each zeroed page is foreseen. Does not
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "allocator/tests/level.hpp"
 #include "allocator/tests/osmem/page_source_model.hpp"
 
 namespace {
@@ -31,9 +33,9 @@ using page_source::source_model;
 using page_source::SourceModel;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kShareOfFull = 20;
+constexpr int kSlowdown = 20;
 #else
-constexpr int kShareOfFull = 1;
+constexpr int kSlowdown = 1;
 #endif
 
 // Free and used pages as intervals; free ones never cross a chunk. Deliberately simple.
@@ -117,7 +119,11 @@ class IntervalModel {
 
 class PageHeapAgainstModel : public testing::TestWithParam<uint32_t> {
  protected:
-  static uint32_t seed() { return GetParam(); }
+  static uint32_t seed() {
+    return test_level::is_long()
+               ? GetParam()
+               : static_cast<uint32_t>(test_level::mixed(test_level::seed_of_the_day(), GetParam()));
+  }
 
   struct Run {
     uint32_t first;
@@ -279,7 +285,7 @@ class PageHeapAgainstModel : public testing::TestWithParam<uint32_t> {
 };
 
 TEST_P(PageHeapAgainstModel, AgreesOnEveryCall) {
-  constexpr int kCalls = 2500000 / kShareOfFull;
+  const int kCalls = 2500000 / kSlowdown / test_level::either(10, 1);
   for (int call = 0; call < kCalls; call++) {
     if (call % 3000 == 0) {
       growth_per_mille_ = 300 + random_below(400);
