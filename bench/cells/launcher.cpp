@@ -70,6 +70,10 @@ Attempt judge(const Finished& finished, const fs::path& stderr_file, double time
       attempt.status = Status::kFailed;
       attempt.detail = std::string("could not be started: ") + std::strerror(finished.code);
       break;
+    case Ending::kLost:
+      attempt.status = Status::kFailed;
+      attempt.detail = "it ended, but how is not known: another part of this process took the news";
+      break;
     case Ending::kOutOfMemory:
       attempt.status = Status::kOutOfMemory;
       attempt.detail = "killed by the kernel for want of memory";

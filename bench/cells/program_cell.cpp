@@ -1,9 +1,6 @@
 #include "bench/cells/program_cell.hpp"
 
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -55,6 +52,13 @@ Measured failure(const Attempt& attempt, Sample blank) {
   blank.detail = attempt.detail;
   out.samples.push_back(std::move(blank));
   return out;
+}
+
+Watch watch_with(TreeSampler* sampler, const Child& program) {
+  if (sampler != nullptr) {
+    sampler->follow(program.process());
+  }
+  return {kSamplingInterval, [sampler] { sampler->look(); }};
 }
 
 nlohmann::json timeline_of(const TreeSampler& sampler) {
@@ -169,40 +173,43 @@ ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators:
     return outcome;
   }
   proved_.push_back(allocator.name);
-  const Watch watch{kSamplingInterval, [sampler] { sampler->look(); }};
-  const Watch* watching = sampler != nullptr ? &watch : nullptr;
   const Command what = command(launcher, allocator);
-  outcome = program_.ready.empty() ? run_program(launcher, what, watching) : run_server(launcher, what, watching);
+  outcome = program_.ready.empty() ? run_program(launcher, what, sampler) : run_server(launcher, what, sampler);
   if (outcome.attempt.status == Status::kOk) {
     read_output(launcher, outcome);
   }
   return outcome;
 }
 
-ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command& what, const Watch* watch) {
-  Outcome outcome;
-  const std::int64_t start_ns = monotonic_ns();
-  const Started started = start(what, launcher.signals());
-  if (started.process == 0) {
-    outcome.attempt.status = Status::kFailed;
-    outcome.attempt.detail = std::string("could not be started: ") + std::strerror(started.error);
-    return outcome;
+// What a program leaves behind is part of it; what cannot be ended would take part in all that follows.
+void ProgramCell::end_rest(const Finished& finished, Outcome& outcome) {
+  const Strays rest = end_strays();
+  outcome.usage = usage_of(finished.usage) + rest.usage;
+  if ((finished.goes_on || !rest.left.empty()) && !outcome.attempt.interrupted) {
+    outcome.attempt.status = outcome.attempt.status == Status::kOk ? Status::kFailed : outcome.attempt.status;
+    outcome.attempt.detail += (outcome.attempt.detail.empty() ? "" : "; ") + std::string("it could not be ended and goes on: ") +
+                              (finished.goes_on ? "its first process" : "process " + std::to_string(rest.left.front())) +
+                              " belongs to another user, or hangs in the kernel";
   }
-  guard_->watch(started.process);
-  const Finished finished = await(started.process, what.timeout_s, launcher.signals(), watch);
-  outcome.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
-  outcome.usage = usage_of(finished.usage) + end_descendants(guard_->process());
-  guard_->forget();
+}
+
+ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command& what, TreeSampler* sampler) {
+  Outcome outcome;
+  Child program = start(what, launcher.signals());
+  const Watch watch = watch_with(sampler, program);
+  const Finished finished = await_end(program, launcher.signals(), sampler != nullptr ? &watch : nullptr);
+  outcome.wall_s = finished.wall_s;
   outcome.attempt = judge(finished, what.stderr_file, what.timeout_s);
+  end_rest(finished, outcome);
   return outcome;
 }
 
-Attempt ProgramCell::await_ready(Launcher& launcher, pid_t server) const {
+Attempt ProgramCell::await_ready(Launcher& launcher, Child& server) const {
   const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(kReadyWithinS * 1e9);
+  Child* const one[] = {&server};
   while (true) {
     Attempt attempt = run_helper(launcher, program_.ready, "ready");
-    siginfo_t ended{};
-    const bool server_is_gone = waitid(P_PID, static_cast<id_t>(server), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == server;
+    const bool server_is_gone = server.reap();
     if (attempt.status == Status::kOk || attempt.interrupted || server_is_gone || monotonic_ns() >= end_ns) {
       if (attempt.status != Status::kOk && !attempt.interrupted) {
         attempt.status = Status::kFailed;
@@ -210,33 +217,32 @@ Attempt ProgramCell::await_ready(Launcher& launcher, pid_t server) const {
       }
       return attempt;
     }
-    launcher.signals().wait(kReadyInterval);
+    await(one, launcher.signals(), monotonic_ns() + std::chrono::nanoseconds(kReadyInterval).count());
   }
 }
 
-ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& what, const Watch* watch) {
+ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& what, TreeSampler* sampler) {
   Outcome outcome;
-  const Started server = start(what, launcher.signals());
-  if (server.process == 0) {
-    outcome.attempt.status = Status::kFailed;
-    outcome.attempt.detail = std::string("could not be started: ") + std::strerror(server.error);
+  Child server = start(what, launcher.signals());
+  if (!server.is_running()) {
+    outcome.attempt = judge(server.finished(), what.stderr_file, what.timeout_s);
     return outcome;
   }
-  guard_->watch(server.process);
-  outcome.attempt = await_ready(launcher, server.process);
+  server.set_deadline_ns(kForever);  // its load has the timeout
+  outcome.attempt = await_ready(launcher, server);
   if (outcome.attempt.status == Status::kOk) {
+    const Watch watch = watch_with(sampler, server);
     const std::int64_t start_ns = monotonic_ns();
-    outcome.attempt = run_helper(launcher, program_.load, "load", watch);
+    outcome.attempt = run_helper(launcher, program_.load, "load", sampler != nullptr ? &watch : nullptr);
     outcome.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   }
-  const Finished served = stop(server.process, kStopPatienceS, launcher.signals());
-  outcome.usage = usage_of(served.usage) + end_descendants(guard_->process());
-  guard_->forget();
+  const Finished served = stop(server, kStopPatienceS, launcher.signals());
   // A crash of the server is the cause of whatever its load says.
   const bool crashed = served.ending == Ending::kOutOfMemory || (served.ending == Ending::kKilled && served.code != SIGTERM);
   if (crashed && !outcome.attempt.interrupted) {
     outcome.attempt = judge(served, what.stderr_file, timeout_s_);
   }
+  end_rest(served, outcome);
   return outcome;
 }
 
@@ -278,7 +284,7 @@ Measured ProgramCell::measure(Launcher& launcher, const allocators::Candidate& a
 }
 
 Measured ProgramCell::with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty) {
-  TreeSampler sampler(guard_->process());
+  TreeSampler sampler;
   const Outcome sampled = run_once(launcher, allocator, &sampler);
   if (sampled.attempt.status != Status::kOk) {
     return failure(sampled.attempt, empty);

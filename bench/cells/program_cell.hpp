@@ -14,9 +14,8 @@ namespace bench {
 
 class ProgramCell final : public Cell {
  public:
-  // `guard` is shared by all programs of a run.
-  ProgramCell(Program program, double timeout_s, std::shared_ptr<GroupGuard> guard)
-      : Cell(program.name, 1, Kind::kPrograms), program_(std::move(program)), timeout_s_(timeout_s), guard_(std::move(guard)) {}
+  ProgramCell(Program program, double timeout_s)
+      : Cell(program.name, 1, Kind::kPrograms), program_(std::move(program)), timeout_s_(timeout_s) {}
 
   Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
   [[nodiscard]] nlohmann::json state() const override;
@@ -39,16 +38,16 @@ class ProgramCell final : public Cell {
   // Asks the loader what it would load, so that a run under another allocator than the one named cannot pass.
   Attempt prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const;
   Outcome run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler);
-  Outcome run_program(Launcher& launcher, const Command& command, const Watch* watch);
-  Outcome run_server(Launcher& launcher, const Command& command, const Watch* watch);
+  Outcome run_program(Launcher& launcher, const Command& command, TreeSampler* sampler);
+  Outcome run_server(Launcher& launcher, const Command& command, TreeSampler* sampler);
+  static void end_rest(const Finished& finished, Outcome& outcome);
   // What was timed, and the memory of a second run.
   Measured with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty);
-  Attempt await_ready(Launcher& launcher, pid_t server) const;
+  Attempt await_ready(Launcher& launcher, Child& server) const;
   void read_output(Launcher& launcher, Outcome& outcome) const;
 
   Program program_;
   const double timeout_s_;
-  const std::shared_ptr<GroupGuard> guard_;
   bool is_set_up_ = false;
   std::vector<std::string> proved_;      // names of allocators that the loader was asked about
   std::string output_digest_;            // of the baseline's stdout; empty: not checked

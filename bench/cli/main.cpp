@@ -3,8 +3,10 @@
 #include <exception>
 
 #include "bench/cli/commands.hpp"
+#include "bench/process/process.hpp"
 
 int main(int argc, char** argv) {
+  bench::hold_standard_descriptors();
   try {
     return bench::cli::dispatch({{argv + 1, argv + argc}, {}});
   } catch (const std::exception& error) {

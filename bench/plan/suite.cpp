@@ -7,7 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <map>
+#include <set>
 #include <sstream>
 
 #include "bench/allocators/nearest.hpp"
@@ -256,12 +256,16 @@ std::vector<std::string> suite_names(const fs::path& folder) {
 
 Suite load_suites(const fs::path& folder, const std::vector<std::string>& names, int cpus) {
   std::optional<Suite> all;
+  std::set<fs::path> taken;
   for (const auto& name : names) {
     for (const auto& file : files_matching(folder, name)) {
+      if (!taken.insert(fs::weakly_canonical(file)).second) {
+        continue;
+      }
       const Suite next = load_file(file, cpus);
       if (!all) {
         all = next;
-      } else if (all->name.find(next.name) == std::string::npos) {
+      } else {
         merge_lines(*all, next);
         all->name += "+" + next.name;
       }

@@ -1,7 +1,8 @@
 #include "bench/process/exec_tree.hpp"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,10 +10,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 
 #include "bench/measure/clock.hpp"
+#include "bench/process/guard.hpp"
 
 namespace bench {
 namespace {
@@ -32,19 +33,41 @@ std::vector<pid_t> children_of(const fs::path& process) {
   return found;
 }
 
-std::vector<pid_t> our_children_but(pid_t guard) {
+// Our children that no Child object stands for: orphans that we adopted.
+std::vector<pid_t> strays() {
   auto all = children_of("/proc/self");
-  std::erase(all, guard);
+  std::erase_if(all, guard::is_known);
   return all;
 }
 
-std::vector<pid_t> descendants_but(pid_t guard) {
-  std::vector<pid_t> all = our_children_but(guard);
+// A program's processes: its first one, the strays, and all their descendants.
+std::vector<pid_t> processes_of(pid_t root) {
+  std::vector<pid_t> all = strays();
+  all.push_back(root);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto more = children_of(fs::path("/proc") / std::to_string(all[i]));
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
+}
+
+// Kills a child that nobody waits for and adds what it used; false if it stays.
+bool end_stray(pid_t process, Usage& total) {
+  constexpr int kPatienceMs = 5000;
+  const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, process, 0));
+  if (descriptor < 0) {
+    return true;  // gone
+  }
+  syscall(SYS_pidfd_send_signal, descriptor, SIGKILL, nullptr, 0);
+  pollfd ended{descriptor, POLLIN, 0};
+  const bool over = poll(&ended, 1, kPatienceMs) > 0;
+  siginfo_t info{};
+  rusage used{};
+  if (over && syscall(SYS_waitid, P_PIDFD, descriptor, &info, WEXITED, &used) == 0) {
+    total = total + usage_of(used);
+  }
+  close(descriptor);
+  return over;
 }
 
 struct Resident {
@@ -70,63 +93,29 @@ Resident resident_of(pid_t process) {
 
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
-GroupGuard::GroupGuard() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) {
-    throw std::runtime_error("cannot watch over the programs to be run: no file descriptors left");
-  }
-  process_ = fork();
-  if (process_ == 0) {
-    setpgid(0, 0);  // an interrupt from the terminal is not for it
-    close(ends[1]);
-    pid_t group = 0;
-    pid_t next = 0;
-    while (read(ends[0], &next, sizeof next) == sizeof next) {
-      group = next;
-    }
-    if (group > 0) {
-      kill(-group, SIGKILL);
-    }
-    _exit(0);
-  }
-  close(ends[0]);
-  pipe_ = ends[1];
-}
-
-GroupGuard::~GroupGuard() {
-  forget();
-  close(pipe_);
-  waitpid(process_, nullptr, 0);
-}
-
-void GroupGuard::watch(pid_t group) {
-  if (write(pipe_, &group, sizeof group) != sizeof group) {
-    throw std::runtime_error("the process that watches over programs is gone");
-  }
-}
-
-Usage end_descendants(pid_t guard) {
-  Usage total;
+Strays end_strays() {
+  Strays out;
+  const auto stays = [&out](pid_t process) { return std::find(out.left.begin(), out.left.end(), process) != out.left.end(); };
   // Each round ends a generation: the children of the dead become ours.
-  for (auto left = our_children_but(guard); !left.empty(); left = our_children_but(guard)) {
-    for (const pid_t process : left) {
-      kill(process, SIGKILL);
-    }
-    for (const pid_t process : left) {
-      rusage used{};
-      if (wait4(process, nullptr, 0, &used) == process) {
-        total = total + usage_of(used);
+  for (bool any = true; any;) {
+    any = false;
+    for (const pid_t process : strays()) {
+      if (!stays(process)) {
+        any = true;
+        if (!end_stray(process, out.usage)) {
+          out.left.push_back(process);
+        }
       }
     }
   }
-  return total;
+  return out;
 }
 
-TreeSampler::TreeSampler(pid_t guard) : guard_(guard), start_ns_(monotonic_ns()) {}
+TreeSampler::TreeSampler() : start_ns_(monotonic_ns()) {}
 
 void TreeSampler::look() {
   std::uint64_t sum_bytes = 0;
-  for (const pid_t process : descendants_but(guard_)) {
+  for (const pid_t process : processes_of(root_)) {
     const Resident resident = resident_of(process);
     sum_bytes += resident.now_bytes;
     peak_bytes_ = std::max(peak_bytes_, resident.peak_bytes);

@@ -13,27 +13,17 @@ namespace bench {
 // Makes orphans of our descendants our children, so that nothing a program starts gets out of sight.
 void adopt_orphans();
 
-// A process that outlives us by a moment: when we die, however that happens, it kills the group it was last told of. A program's
-// children would otherwise go on after a kill -9 of bench.
-class GroupGuard {
- public:
-  GroupGuard();
-  ~GroupGuard();
-  GroupGuard(const GroupGuard&) = delete;
-  GroupGuard& operator=(const GroupGuard&) = delete;
-  void watch(pid_t group);
-  void forget() { watch(0); }
-  [[nodiscard]] pid_t process() const { return process_; }
-
- private:
-  pid_t process_ = 0;
-  int pipe_ = -1;  // writes process groups; its closing is the news of our death
+// What end_strays() found.
+struct Strays {
+  Usage usage;               // of those that ended
+  std::vector<pid_t> left;   // that could not be ended: they belong to another user, or hang in the kernel
 };
 
-// Kills all our descendants but the guard, waits for them and adds up what they used.
-Usage end_descendants(pid_t guard);
+// Kills all our descendants but running Child objects and theirs and the guard, waits for them, each at most 5 s, and adds up what they used.
+Strays end_strays();
 
-// Resident memory of all our descendants over time. Reads /proc/PID/status of each: run it only where nothing is timed.
+// Resident memory of a program over time: of one child, its descendants, and those that we adopted. Reads /proc/PID/status of each: run it only
+// where nothing is timed. Other children that run meanwhile, such as a server's load, are left out.
 class TreeSampler {
  public:
   struct Point {
@@ -41,9 +31,10 @@ class TreeSampler {
     std::uint64_t resident_bytes;  // VmRSS summed: pages that processes share count once each
   };
 
-  // `guard` is no part of the program.
-  explicit TreeSampler(pid_t guard);
+  TreeSampler();
 
+  // The program's first process.
+  void follow(pid_t root) { root_ = root; }
   void look();
 
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
@@ -52,7 +43,7 @@ class TreeSampler {
   [[nodiscard]] double mean_bytes() const;
 
  private:
-  const pid_t guard_;
+  pid_t root_ = 0;
   const std::int64_t start_ns_;
   std::vector<Point> points_;
   std::uint64_t peak_bytes_ = 0;

@@ -1,37 +1,16 @@
-// Runs a child process to its end, or ends it.
-//
-// A child gets a process group of its own, no core file, its output in files (never pipes: an orphan that holds one open cannot
-// block us), and a wall timeout after which the whole group is killed. It dies with us.
+// Runs one child to its end, and what else is wanted around children. Several at once: child.hpp.
 #pragma once
 
-#include <sys/resource.h>
-
+#include <chrono>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "bench/process/child.hpp"
 #include "bench/process/signals.hpp"
 
 namespace bench {
-
-struct Command {
-  std::vector<std::string> words;        // words[0] is the program: a path
-  std::vector<std::string> environment;  // all of it, NAME=VALUE each
-  std::filesystem::path stdout_file;     // created or emptied
-  std::filesystem::path stderr_file;
-  double timeout_s = 60;
-};
-
-enum class Ending { kExited, kKilled, kTimeout, kInterrupted, kNotStarted, kOutOfMemory };
-
-struct Finished {
-  Ending ending = Ending::kExited;
-  int code = 0;          // exit code of kExited, signal of kKilled, errno of kNotStarted
-  double wall_s = 0;     // from fork to the end of the first process
-  rusage usage{};        // of it and of its children that it waited for
-};
 
 // Called again and again while a child runs.
 struct Watch {
@@ -39,19 +18,14 @@ struct Watch {
   std::function<void()> look;
 };
 
-// Not thread-safe.
+// Starts it and waits for its end, its timeout or an interrupt; its group is dead afterwards.
 Finished run_to_end(const Command& command, Signals& signals, const Watch* watch = nullptr);
 
-// The same in steps, for a child that is to run beside others.
-struct Started {
-  pid_t process = 0;  // and its group
-  int error = 0;      // errno if it could not be started
-};
-Started start(const Command& command, const Signals& signals);
-// Waits for its end, its timeout (from now) or an interrupt; its group is dead afterwards.
-Finished await(pid_t process, double timeout_s, Signals& signals, const Watch* watch = nullptr);
+// The second half of that.
+Finished await_end(Child& child, Signals& signals, const Watch* watch = nullptr);
+
 // Asks it to end (SIGTERM), and kills its group if it has not within `patience_s`.
-Finished stop(pid_t process, double patience_s, Signals& signals);
+Finished stop(Child& child, double patience_s, Signals& signals);
 
 // The process's environment without the names given and with `set` added.
 std::vector<std::string> environment_with(const std::vector<std::string>& without, const std::vector<std::string>& set);
@@ -61,5 +35,9 @@ std::string last_line(const std::filesystem::path& file, std::size_t limit = 300
 
 // "SIGSEGV (Segmentation fault)"
 std::string signal_name(int signal);
+
+// Gives descriptors 0, 1 and 2 something to stand for where they were closed when we were started, so that no file of ours gets their number:
+// reading and writing them fails as before. For main(), before anything else.
+void hold_standard_descriptors();
 
 }  // namespace bench

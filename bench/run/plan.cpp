@@ -246,12 +246,9 @@ class CellMaker {
   }
 
   void add_program(const Program& program) {
-    if (guard_ == nullptr) {
-      guard_ = std::make_shared<GroupGuard>();
-    }
     if (present_.emplace(program.name, 1).second) {
       const double timeout_s = options_.timeout_s.value_or(kProgramTimeoutS);
-      plan_.cells.push_back(std::make_unique<ProgramCell>(program, timeout_s, guard_));
+      plan_.cells.push_back(std::make_unique<ProgramCell>(program, timeout_s));
     }
   }
 
@@ -261,7 +258,6 @@ class CellMaker {
   const Suite& suite_;
   const allocators::Registry& registry_;
   std::set<std::pair<std::string, int>> present_;
-  std::shared_ptr<GroupGuard> guard_;
 };
 
 void warn_of_threads(Plan& plan) {

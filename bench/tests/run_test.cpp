@@ -87,6 +87,20 @@ TEST(Suite, ShippedOnesAreReadable) {
   EXPECT_THROW(load_suites(folder, {"quikc"}, 2), UsageError);
 }
 
+TEST(Suite, IsKnownByItsFileNotByItsName) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("suite_test." + std::to_string(getpid()));
+  fs::create_directories(folder / "other");
+  const auto write = [&](const char* file, const char* text) { std::ofstream(folder / file) << text; };
+  write("quick.suite", "pair\n");
+  write("quickest.suite", "swap\n");
+  write("other/quick.suite", "batch\n");
+  EXPECT_EQ(load_suites(folder, {"quickest", "quick"}, 2).lines.size(), 2U);
+  EXPECT_EQ(load_suites(folder, {"quick", (folder / "other" / "quick.suite").string()}, 2).lines.size(), 2U);
+  const Suite once = load_suites(folder, {"quick", (folder / "other" / ".." / "quick.suite").string()}, 2);
+  EXPECT_EQ(once.name, "quick");
+  fs::remove_all(folder);
+}
+
 TEST(Seconds, AreFinitePositiveAndBounded) {
   EXPECT_DOUBLE_EQ(parse_seconds("x", "0.25"), 0.25);
   for (const char* bad : {"0", "-1", "nan", "inf", "1e300", "", "1s", "1,5"}) {
