@@ -154,6 +154,9 @@ Candidate Registry::resolve(const std::string& text) const {
   }
   Candidate candidate = is_path(text) ? resolve_path(text) : resolve_known(text);
   if (!candidate.library.empty()) {
+    if (candidate.library.string().find_first_of(" :") != std::string::npos) {
+      throw UnusableAllocator(candidate.library.string() + ": the loader splits LD_PRELOAD at spaces and colons; copy the library to a path without");
+    }
     if (const auto reason = why_not_an_allocator(candidate.library)) {
       throw UnusableAllocator(*reason);
     }

@@ -8,7 +8,14 @@
 
 namespace bench::cli {
 
-enum ExitCode { kAllMeasured = 0, kGateFailed = 1, kUsage = 2, kSomeFailed = 3, kInterrupted = 130 };
+enum ExitCode {
+  kAllMeasured = 0,
+  kGateFailed = 1,
+  kUsage = 2,       // what was typed, or a file that it names, cannot be used
+  kSomeFailed = 3,  // reported; the rest was kept
+  kBroken = 4,      // nothing typed is to blame: the system refused something, or bench is wrong
+  kInterrupted = 130
+};
 
 // The command line as it was typed.
 struct Invocation {

@@ -20,7 +20,7 @@ constexpr double kAnswerWithinS = 20;
 
 std::string version_of(Launcher& launcher, const allocators::Candidate& allocator) {
   const Attempt attempt = launcher.run(worker::Request{}, allocator, kAnswerWithinS);
-  return attempt.status == Status::kOk ? attempt.result.at("version").get<std::string>() : "cannot be used: " + attempt.detail;
+  return attempt.status != Status::kOk ? "cannot be used: " + attempt.detail : attempt.result.value("version", "unknown");
 }
 
 std::string list_allocators(Launcher& launcher) {

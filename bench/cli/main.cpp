@@ -2,15 +2,33 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/allocators/registry.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/plan/suite.hpp"
 #include "bench/process/process.hpp"
+#include "workloads/trace/format/format.hpp"
+
+namespace {
+
+int refuse(const std::exception& error) {
+  std::fprintf(stderr, "bench: %s\n", error.what());
+  return bench::cli::kUsage;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   bench::hold_standard_descriptors();
   try {
     return bench::cli::dispatch({{argv + 1, argv + argc}, {}});
+  } catch (const bench::UsageError& error) {
+    return refuse(error);
+  } catch (const allocators::UnusableAllocator& error) {
+    return refuse(error);
+  } catch (const trace::TraceError& error) {
+    return refuse(error);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
-    return bench::cli::kUsage;
+    return bench::cli::kBroken;
   }
 }

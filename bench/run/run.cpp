@@ -11,6 +11,7 @@
 #include "bench/measure/environment.hpp"
 #include "bench/measure/sha256.hpp"
 #include "bench/output/run_directory.hpp"
+#include "bench/plan/suite.hpp"
 #include "bench/run/runner.hpp"
 #include "bench/run/scratch_folder.hpp"
 
@@ -85,7 +86,11 @@ class Keeper final : public SampleSink {
 json identify_all(const Plan& plan, Launcher& launcher, std::map<std::string, Attempt>& failed) {
   json out = json::array();
   for (const auto& allocator : plan.field.allocators) {
-    const Attempt attempt = launcher.run(worker::Request{}, allocator, kIdentifyWithinS);
+    Attempt attempt = launcher.run(worker::Request{}, allocator, kIdentifyWithinS);
+    if (attempt.status == Status::kOk && !(attempt.result.contains("version") && attempt.result.contains("library"))) {
+      attempt.status = Status::kFailed;
+      attempt.detail = "its worker's answer does not say who it is";
+    }
     json row = {{"name", allocator.name}, {"version", "unknown"}, {"library", allocator.library.string()}};
     if (attempt.status == Status::kOk) {
       row["version"] = attempt.result.at("version");
@@ -172,6 +177,15 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
   }
 }
 
+// Where it cannot be had, the folder that was asked for is to blame.
+RunDirectory open_directory(const fs::path& folder, Existing existing) {
+  try {
+    return RunDirectory(folder, existing);
+  } catch (const OutputError& error) {
+    throw UsageError(error.what());
+  }
+}
+
 }  // namespace
 
 EarlierCommand earlier_command(const fs::path& folder) {
@@ -197,7 +211,7 @@ RunResult run(const RunOptions& options) {
   } else {
     record.load();
   }
-  RunDirectory directory(result.out, options.resume.empty() ? Existing::kRefuse : Existing::kContinue);
+  RunDirectory directory = open_directory(result.out, options.resume.empty() ? Existing::kRefuse : Existing::kContinue);
   auto earlier = options.resume.empty() ? std::vector<Sample>() : read_samples(result.out / "samples.csv");
   measure(plan, options, launcher, directory, record, std::move(earlier), result);
   return result;

@@ -17,8 +17,17 @@ constexpr std::size_t kPointsKept = 500;
 
 std::string key_of(const Cell& cell) { return cell.workload() + " threads=" + std::to_string(cell.threads()); }
 
-// As RFC 4180 has it: names of workloads hold commas.
-std::string quoted(const std::string& text) { return text.find(',') == std::string::npos ? text : "\"" + text + "\""; }
+// As RFC 4180 has it: names hold commas, and those of the user's anything.
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) {
+    return text;
+  }
+  std::string out = "\"";
+  for (const char c : text) {
+    out += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return out + "\"";
+}
 
 void write_rows(std::ofstream& out, const std::string& prefix, const json& timeline) {
   const auto& points = timeline.at("points");
@@ -90,7 +99,7 @@ void RunRecord::append_timelines(const Sample& identity, const json& timelines) 
   }
   for (const auto& timeline : timelines) {
     const std::string prefix = std::to_string(identity.block) + "," + quoted(identity.workload) + "," +
-                               std::to_string(identity.threads) + "," + identity.allocator + "," +
+                               std::to_string(identity.threads) + "," + quoted(identity.allocator) + "," +
                                std::to_string(timeline.at("start_rss_bytes").get<std::uint64_t>()) + ",";
     write_rows(out, prefix, timeline);
   }

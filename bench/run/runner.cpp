@@ -21,6 +21,14 @@ std::vector<std::size_t> random_order(std::size_t count, std::mt19937_64& random
   return order;
 }
 
+// A worker's answer may be JSON and still lack what a result has, if its allocator meddles with it: then it is that cell's failure.
+Attempt unusable(const nlohmann::json::exception& error) {
+  Attempt attempt;
+  attempt.status = Status::kFailed;
+  attempt.detail = std::string("its result cannot be used: ") + error.what();
+  return attempt;
+}
+
 }  // namespace
 
 void Runner::skip(std::span<const Sample> done) {
@@ -101,20 +109,28 @@ bool Runner::run_cell(Cell& cell, int block) {
 }
 
 Measured Runner::measure(Cell& cell, const allocators::Candidate& allocator, int block) {
-  if (const auto useless = useless_allocators_.find(allocator.name); useless != useless_allocators_.end()) {
+  const auto failed = [&](const Attempt& attempt) {
     Sample sample;
     sample.block = block;
     sample.workload = cell.workload();
     sample.threads = cell.threads();
     sample.kind = cell.kind();
     sample.allocator = allocator.name;
-    sample.status = useless->second.status;
-    sample.detail = useless->second.detail;
+    sample.status = attempt.status;
+    sample.detail = attempt.detail;
     Measured failure;
     failure.samples.push_back(std::move(sample));
     return failure;
+  };
+  if (const auto useless = useless_allocators_.find(allocator.name); useless != useless_allocators_.end()) {
+    return failed(useless->second);
   }
-  Measured measured = cell.measure(launcher_, allocator, block);
+  Measured measured;
+  try {
+    measured = cell.measure(launcher_, allocator, block);
+  } catch (const nlohmann::json::exception& error) {
+    return failed(unusable(error));
+  }
   if (!measured.interrupted && measured.samples.front().status == Status::kTimeout) {
     hopeless_.emplace(&cell, allocator.name);
     progress_.drop(cell.label(), plan_.repetitions - block - 1);
@@ -136,7 +152,12 @@ bool Runner::prepare(Cell& cell) {
     return true;
   }
   progress_.begin("calibrating " + cell.label() + " under " + plan_.baseline().name);
-  const Attempt attempt = cell.prepare(launcher_, plan_.baseline());
+  Attempt attempt;
+  try {
+    attempt = cell.prepare(launcher_, plan_.baseline());
+  } catch (const nlohmann::json::exception& error) {
+    attempt = unusable(error);
+  }
   if (attempt.interrupted) {
     return false;
   }

@@ -208,6 +208,11 @@ class Failures(BenchTest):
         detail = next(row["detail"] for row in rows(self.out) if row["allocator"] == "fixture_loser")
         self.assertRegex(detail, r"not the allocator asked for: malloc is served by .*libc\.so\.6, not by .*fixture_loser\.so")
 
+    def test_a_result_that_lacks_a_key_fails_its_cell_alone(self) -> None:
+        done = self.run_bench(f"--allocator={fixture('liar')}", "--against=glibc", "--workload=pair")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(statuses(self.out), {("pair", "fixture_liar"): "FAILED", ("pair", "glibc"): "ok"})
+
     def test_the_worker_refuses_an_allocator_that_was_not_preloaded(self) -> None:
         worker = Path(ARGUMENTS.bench).parent.parent / "libexec" / "bench-worker"
         done = subprocess.run([worker, "mode=identify", f"result={self.folder.name}/r", f"library={fixture('refuses')}"],
@@ -242,6 +247,12 @@ class Usage(BenchTest):
         self.assertIn("not an ELF file", self.refused(f"--allocator={__file__}/../bench_cli_test.py,x={__file__}"))
         self.assertIn("exports no malloc", self.refused(f"--allocator={fixture('misbehaving')}"))
         self.assertIn("must also export aligned_alloc", self.refused(f"--allocator={fixture('partial')}"))
+
+    def test_a_path_that_the_loader_would_split_is_refused(self) -> None:
+        for name in ["my lib.so", "my:lib.so"]:
+            path = Path(self.folder.name, name)
+            path.write_bytes(Path(fixture("refuses")).read_bytes())
+            self.assertIn("the loader splits LD_PRELOAD", self.refused(f"--allocator={path}"))
 
     def test_numbers(self) -> None:
         for option in ["repetitions", "min-time", "timeout", "threads", "seed"]:
@@ -374,6 +385,29 @@ class Exec(BenchTest):
         process.kill()
         process.wait()
         until(self, lambda: not is_alive(child))
+
+    def test_a_killed_guard_costs_nothing_that_was_measured(self) -> None:
+        mark = Path(self.folder.name) / "started"
+        process = subprocess.Popen([ARGUMENTS.bench, "exec", "--allocator=limit", "--against=glibc", "--repetitions=1", f"--out={self.out}",
+                                    "--", "sh", "-c", f"touch {mark}; sleep 0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   cwd=self.folder.name)
+        self.addCleanup(process.kill)
+        until(self, mark.exists)
+        guards = [child for child in children_of(process.pid) if Path(f"/proc/{child}/comm").read_text() == "bench-guard\n"]
+        self.assertEqual(len(guards), 1)
+        os.kill(guards[0], signal.SIGKILL)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, stderr)
+        self.assertIn("limit", stdout)
+
+    def test_failures_are_seen_whatever_was_inherited(self) -> None:
+        for number, script in enumerate(["trap '' CHLD; exec \"$@\"", 'exec "$@" <&-', 'exec "$@" <&- 2>&-']):
+            out = Path(self.folder.name) / str(number)
+            done = subprocess.run(["sh", "-c", script, "sh", ARGUMENTS.bench, "exec", "--allocator=limit", "--against=none", "--repetitions=1",
+                                   f"--out={out}", "--", "sh", "-c", "read line; echo out; exit 3"], capture_output=True, text=True, timeout=60,
+                                  cwd=self.folder.name, check=False)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertEqual(set(statuses(out).values()), {"FAILED"})
 
     def test_a_ready_entry_runs_by_name(self) -> None:
         done = self.run_bench("--allocator=jemalloc", "--against=glibc", "--workload=program/lua,program/redis")
