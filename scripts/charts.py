@@ -4,9 +4,9 @@
 RUN_DIR is a directory that bench left: it reads summary.csv, means.csv, environment.json and, if there is one,
 timelines.csv. It draws
 
-  throughput_ratios, peak_rss_ratios    every cell's ratio to the baseline with its 95 % interval, a panel an allocator
-  throughput_bars, peak_rss_bars        the same ratios as grouped bars
-  throughput_against_rss                geometric means: who is both faster and leaner
+  throughput_cells, peak_rss_cells      every cell's ratio to the baseline as a heat map
+  throughput_ratios_KIND, ...           the same with 95 % intervals, a panel an allocator, in pages by kind of work
+  throughput_against_rss                geometric means by kind: who is both faster and leaner
   throughput_against_threads            where a workload ran at three thread counts or more
   rss_over_time                         where the run kept timelines
 
@@ -25,7 +25,7 @@ from plotting.interpreter import ensure_matplotlib
 
 def draw_all(run_directory: Path) -> list[Path]:
     from plotting import lines, pareto, ratios
-    from plotting.run_data import RunError, read_run
+    from plotting.run_data import RunError, check_complete, read_run
 
     try:
         run = read_run(run_directory)
@@ -33,13 +33,16 @@ def draw_all(run_directory: Path) -> list[Path]:
         sys.exit(f"charts.py: {error}")
     charts = run_directory / "charts"
     try:
+        check_complete(run)
         charts.mkdir(exist_ok=True)
         drawn: list[Path] = []
         speed = "throughput" if "throughput" in run.metrics() else "wall_time"
         for metric in (speed, "peak_rss"):
             if run.subjects and run.cells(metric):
-                drawn += ratios.forest(run, metric, charts) + ratios.bars(run, metric, charts)
+                drawn += ratios.heat(run, metric, charts) + ratios.forest(run, metric, charts)
         return drawn + pareto.scatter(run, charts) + lines.scaling(run, charts) + lines.rss_over_time(run, charts)
+    except RunError as error:
+        sys.exit(f"charts.py: {error}")
     except OSError as error:
         sys.exit(f"charts.py: cannot write {error.filename}: {error.strerror}; free some space or copy the run elsewhere")
 

@@ -7,7 +7,8 @@ charts/ (drawn if they are missing), then rewrites the index in results/README.m
   <!-- results:begin -->
   <!-- results:end -->
 
-of the top README.md, the table and the chart. With --no-readme the top README.md stays as it is.
+of the top README.md: a table by kind of work, each from the published run that has most families of it, the fronts in words and a
+chart. With --no-readme the top README.md stays as it is.
 
 A run is refused if a file is missing, if it was cut off, or if it comes from a changed tree, from a build that is not Release or from
 an unknown commit. --allow-dirty and --allow-debug accept the latter; the index then says so.
@@ -21,16 +22,17 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from plotting.run_data import Cell, Row, Run, RunError, read_run
+from plotting.run_data import KINDS, Mean, Run, RunError, read_run
 
 REQUIRED = ["report.md", "samples.csv", "summary.csv", "means.csv", "benchmark.json", "environment.json"]
 OPTIONAL = ["timelines.csv"]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 INDEX_BEGIN, INDEX_END = "<!-- index:begin -->", "<!-- index:end -->"
 CHART = "throughput_against_rss"
-MARKS = {"better": "**{}**", "worse": "*{}*", "none": "{}"}
+HEADLINES = [("throughput", "throughput"), ("peak_rss", "peak RSS"), ("mean_rss", "mean RSS"), ("cost", "cost")]
 
 
 class PublishError(Exception):
@@ -83,70 +85,87 @@ def copy(directory: Path, target: Path, root: Path) -> None:
     shutil.copytree(directory / "charts", target / "charts")
 
 
-def marked(row: Row | None, higher_is_better: bool) -> str:
-    """A ratio, bold where it is better and italic where it is worse; a failure by its name."""
-    if row is None:
-        return "-"
-    if row.ratio is None:
-        return row.status if row.status != "ok" else "-"
-    verdict = "none"
-    if row.verdict not in ("", "indicative", "indistinguishable"):
-        verdict = "better" if (row.ratio > 1) == higher_is_better else "worse"
-    return MARKS[verdict].format(f"{row.ratio:.2f}")
-
-
-def mean_text(run: Run, metric: str, allocator: str) -> str:
-    mean = run.mean(metric, allocator)
+def mean_text(mean: Mean | None) -> str:
+    """A mean with its interval, and what it is without the family that moves it most."""
     if mean is None or mean.ratio is None:
         return "-"
-    if mean.ratio_low is None or mean.ratio_high is None:
-        return f"{mean.ratio:.2f}"
-    return f"{mean.ratio:.2f} ({mean.ratio_low:.2f} to {mean.ratio_high:.2f})"
+    interval = f" ({mean.ratio_low:.2f} to {mean.ratio_high:.2f})" if mean.ratio_low is not None else ""
+    without = f"; {mean.without_ratio:.2f}" if mean.without_ratio is not None else ""
+    return f"{mean.ratio:.2f}{interval}{without}"
 
 
-def readme_row(run: Run, cell: Cell) -> str:
-    texts = []
-    for subject in run.subjects:
-        speed = marked(run.row(cell, "throughput", subject), True)
-        size = marked(run.row(cell, "peak_rss", subject), False)
-        texts.append(speed if size == "-" or not size[0].isdigit() and speed == size else f"{speed} / {size}")
-    return f"| {cell.workload} | {cell.threads} | " + " | ".join(texts) + " |"
+@dataclass(frozen=True)
+class KindOfRun:
+    """A kind of work and the published run that has most families of it; of equals the newest."""
+
+    kind: str
+    run: Run
+    families: int
 
 
-def readme_table(run: Run) -> list[str]:
-    lines = ["| workload | threads | " + " | ".join(run.subjects) + " |",
-             "|---|---:|" + "---:|" * len(run.subjects)]
-    lines += [readme_row(run, cell) for cell in run.cells("throughput")]
-    for metric, title in (("throughput", "throughput"), ("peak_rss", "peak RSS")):
-        mean = run.mean(metric, run.baseline)
-        if mean is not None:
-            means = " | ".join(mean_text(run, metric, subject) for subject in run.subjects)
-            left_out = f" ({mean.cells_left_out} without a ratio)" if mean.cells_left_out else ""
-            lines.append(f"| **{title}, geometric mean of {mean.cells} cells**{left_out} | | {means} |")
+def families_of(run: Run, kind: str) -> int:
+    mean = run.mean(kind, "throughput", run.baseline)
+    return mean.families if mean else 0
+
+
+def best_runs(results: Path) -> list[KindOfRun]:
+    """For each kind that a published run has means of, in the order of KINDS. Runs without kinds are older than these and left out."""
+    runs = [read_run(path.parent) for path in sorted(results.glob("*/means.csv")) if path.parent.name != "local"]
+    chosen = []
+    for kind in KINDS[:-1]:
+        having = [(families_of(run, kind), str(run.environment.get("date", "")), run) for run in runs if families_of(run, kind) > 0]
+        if having:
+            families, _, run = max(having, key=lambda item: item[:2])
+            chosen.append(KindOfRun(kind, run, families))
+    return chosen
+
+
+def readme_table(chosen: list[KindOfRun]) -> list[str]:
+    """A row a kind and figure, programs first."""
+    subjects = list(dict.fromkeys(name for item in chosen for name in item.run.subjects if name not in item.run.references))
+    lines = ["| | figure | " + " | ".join(subjects) + " |", "|---|---|" + "---:|" * len(subjects)]
+    for item in chosen:
+        first = f"**[{item.kind}](results/{item.run.directory.name}/report.md)**, {item.families} families"
+        for metric, name in HEADLINES:
+            if item.run.mean(item.kind, metric, item.run.baseline) is not None:
+                texts = " | ".join(mean_text(item.run.mean(item.kind, metric, subject)) for subject in subjects)
+                lines.append(f"| {first} | {name} | {texts} |")
+                first = ""
     return lines
 
 
-def words_of_report(report: str) -> list[str]:
-    """The sentences of report.md on the throughput-RSS front."""
+def headlines_of_report(report: str) -> list[str]:
+    """The sentences of report.md on who is on the throughput-RSS front of each kind."""
     found = re.search(r"^## In words\n\n((?:- .*\n)+)", report, re.MULTILINE)
-    return found.group(1).splitlines() if found else []
+    lines = found.group(1).splitlines() if found else []
+    return [line for line in lines if "on the throughput-RSS front of" in line]
 
 
-def readme_section(run: Run, name: str) -> str:
-    """What stands between the markers of README.md."""
-    command = run.environment.get("command", "")
+def sentence_of(item: KindOfRun) -> list[str]:
+    report = (item.run.directory / "report.md").read_text(encoding="utf-8")
+    return [line for line in headlines_of_report(report) if line.startswith(f"- {item.kind}: ")]
+
+
+def readme_section(results: Path) -> str:
+    """What stands between the markers of README.md: a table by kind, the fronts in words, a chart, where it all comes from."""
+    chosen = best_runs(results)
+    if not chosen:
+        raise PublishError("no published run has means by kind; run bench again and publish that")
+    main_run = max(chosen, key=lambda item: item.families).run
     lines = [
-        f"Throughput / peak RSS, each as the ratio to {run.baseline}: throughput higher is better, RSS lower is better. "
-        f"**Bold** is better and *italic* worse by the verdict (95 %, corrected for all cells; above 1 %); "
-        f"n = {run.repetitions('throughput')} blocks.", "",
-        *readme_table(run), "",
-        *words_of_report((run.directory / "report.md").read_text(encoding="utf-8")), "",
+        f"Ratios to {main_run.baseline}, geometric means with 95 % intervals; throughput: higher is better, all else: lower. A workload at "
+        "several sizes or thread counts has one vote; after the semicolon stands the mean without the family that moves it most. Cost: "
+        "CPU seconds + memory held, 4 GiB for one CPU.", "",
+        *readme_table(chosen), "",
+        *[line for item in chosen for line in sentence_of(item)], "",
     ]
-    if (run.directory / "charts" / f"{CHART}.svg").exists():
-        lines += [f"![Throughput against peak RSS](results/{name}/charts/{CHART}.svg)", ""]
-    lines += [f"`{command}` on {run.machine()}. Every figure, its interval and its raw samples: "
-              f"[results/{name}](results/{name}/report.md)."]
-    return "\n".join(lines)
+    if (main_run.directory / "charts" / f"{CHART}.svg").exists():
+        lines += [f"![Throughput against peak RSS](results/{main_run.directory.name}/charts/{CHART}.svg)", ""]
+    for run in dict.fromkeys(item.run.directory.name for item in chosen):
+        found = next(item.run for item in chosen if item.run.directory.name == run)
+        lines += [f"[{run}](results/{run}/report.md): `{found.environment.get('command', '')}` on {found.machine()}, "
+                  f"n = {found.repetitions('throughput')} blocks.", ""]
+    return "\n".join(lines[:-1])
 
 
 def parts_around(path: Path, begin: str, end: str) -> tuple[str, str]:
@@ -196,7 +215,7 @@ def publish(arguments: argparse.Namespace) -> Path:
     copy(arguments.run_dir, target, arguments.root)
     replace_between(results / "README.md", INDEX_BEGIN, INDEX_END, index(results))
     if not arguments.no_readme:
-        replace_between(readme, BEGIN, END, readme_section(read_run(target), arguments.name))
+        replace_between(readme, BEGIN, END, readme_section(results))
     return target
 
 

@@ -17,6 +17,8 @@ constexpr std::array kMetrics{
     Metric{"user_time", "s", kLowerIsBetter, "more", "less", "CPU time in user mode, all threads"},
     Metric{"system_time", "s", kLowerIsBetter, "more", "less",
            "CPU time in the kernel, all threads"},
+    Metric{"cost", "CPU s", kLowerIsBetter, "dearer", "cheaper",
+           "CPU seconds, and memory held by its price: mean_rss x wall_time / bytes that cost one CPU"},
     Metric{"cycles", "1", kLowerIsBetter, "more", "fewer", "CPU cycles of the timed region"},
     Metric{"instructions", "1", kLowerIsBetter, "more", "fewer",
            "instructions of the timed region"},

@@ -32,11 +32,11 @@ std::string high(const std::optional<Interval>& interval) {
 std::string summary_row(const Summary& row, std::string_view baseline) {
   const bool is_baseline = row.allocator == baseline && row.median;
   const std::string_view verdict = is_baseline ? "baseline" : verdict_word(row);
-  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.workload),
-                     row.threads, csv_field(row.metric), csv_field(row.unit),
+  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(row.workload),
+                     row.threads, to_string(row.kind), csv_field(row.metric), csv_field(row.unit),
                      csv_field(row.allocator), row.n, rounded(row.median), low(row.range),
                      high(row.range), rounded(row.ratio), low(row.ratio_interval),
-                     high(row.ratio_interval), verdict, to_string(row.status));
+                     high(row.ratio_interval), verdict, rounded(row.detectable), to_string(row.status));
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ std::string samples_csv_row(const Sample& sample) {
 
 std::string render_summary_csv(const Report& report, const Style& /*style*/) {
   std::string text =
-      "workload,threads,metric,unit,allocator,n,median,low,high,ratio,ratio_low,ratio_high,verdict,"
-      "status\n";
+      "workload,threads,kind,metric,unit,allocator,n,median,low,high,ratio,ratio_low,ratio_high,verdict,"
+      "detectable,status\n";
   for (const Summary& row : report.summaries) {
     text += summary_row(row, report.facts.baseline);
   }
@@ -68,11 +68,15 @@ std::string render_summary_csv(const Report& report, const Style& /*style*/) {
 }
 
 std::string render_means_csv(const Report& report, const Style& /*style*/) {
-  std::string text = "metric,allocator,cells,cells_left_out,ratio,ratio_low,ratio_high\n";
+  std::string text =
+      "kind,metric,allocator,families,cells,cells_left_out,ratio,ratio_low,ratio_high,without_family,"
+      "without_ratio\n";
   for (const GeometricMean& mean : report.means) {
-    text += fmt::format("{},{},{},{},{},{},{}\n", csv_field(mean.metric), csv_field(mean.allocator),
-                        mean.cells, mean.left_out.size(), rounded(mean.ratio), low(mean.interval),
-                        high(mean.interval));
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", to_string(mean.kind), csv_field(mean.metric),
+                        csv_field(mean.allocator), mean.families, mean.cells, mean.left_out.size(),
+                        rounded(mean.ratio), low(mean.interval), high(mean.interval),
+                        mean.without ? csv_field(mean.without->family) : "",
+                        mean.without ? rounded(mean.without->ratio) : "");
   }
   return text;
 }

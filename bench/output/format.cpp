@@ -15,7 +15,7 @@ constexpr std::array kStdoutFormats{Format{"table", render_table},
                                     Format{"csv", render_summary_csv}, Format{"json", render_json},
                                     Format{"markdown", render_markdown}};
 
-constexpr int kWidthOfFiles = 160;  // columns where stdout is no terminal
+constexpr int kWidthOfFiles = 120;  // columns where stdout is no terminal
 
 std::string environment_variable(const char* name) {
   const char* value = std::getenv(name);

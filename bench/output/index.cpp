@@ -9,7 +9,7 @@ namespace bench {
 Index::Index(const Report& report) {
   for (const Summary& row : report.summaries) {
     summaries_[{row.workload, row.threads, row.metric, row.allocator}] = &row;
-    CellName cell{row.workload, row.threads};
+    CellName cell{row.workload, row.threads, row.kind};
     if (std::ranges::find(cells_, cell) == cells_.end()) {
       cells_.push_back(std::move(cell));
     }
@@ -18,7 +18,7 @@ Index::Index(const Report& report) {
     }
   }
   for (const GeometricMean& mean : report.means) {
-    means_[{mean.metric, mean.allocator}] = &mean;
+    means_[{mean.kind, mean.metric, mean.allocator}] = &mean;
   }
 }
 
@@ -28,9 +28,20 @@ const Summary* Index::summary(const CellName& cell, std::string_view metric,
   return found == summaries_.end() ? nullptr : found->second;
 }
 
-const GeometricMean* Index::mean(std::string_view metric, std::string_view allocator) const {
-  const auto found = means_.find({metric, allocator});
+const GeometricMean* Index::mean(Kind kind, std::string_view metric, std::string_view allocator) const {
+  const auto found = means_.find({kind, metric, allocator});
   return found == means_.end() ? nullptr : found->second;
+}
+
+std::vector<Kind> Index::kinds_with_mean(std::string_view metric) const {
+  std::vector<Kind> kinds;
+  for (const Kind kind : kKinds) {
+    const auto has = [&](const auto& item) { return std::get<0>(item.first) == kind && std::get<1>(item.first) == metric && item.second->cells > 0; };
+    if (std::ranges::any_of(means_, has)) {
+      kinds.push_back(kind);
+    }
+  }
+  return kinds;
 }
 
 bool Index::has_metric(std::string_view metric) const {

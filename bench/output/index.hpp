@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "bench/output/report.hpp"
@@ -16,6 +15,7 @@ namespace bench {
 struct CellName {
   std::string workload;
   int threads;
+  Kind kind;
 
   auto operator<=>(const CellName&) const = default;
 };
@@ -28,9 +28,11 @@ class Index {
   // nullptr if the run has no such row.
   [[nodiscard]] const Summary* summary(const CellName& cell, std::string_view metric,
                                        std::string_view allocator) const;
-  [[nodiscard]] const GeometricMean* mean(std::string_view metric,
+  [[nodiscard]] const GeometricMean* mean(Kind kind, std::string_view metric,
                                           std::string_view allocator) const;
 
+  // Kinds that have a mean of that metric, in the order of kKinds.
+  [[nodiscard]] std::vector<Kind> kinds_with_mean(std::string_view metric) const;
   // Cells and metrics in the order of the summaries.
   [[nodiscard]] const std::vector<CellName>& cells() const { return cells_; }
   [[nodiscard]] const std::vector<std::string>& metrics() const { return metrics_; }
@@ -43,7 +45,7 @@ class Index {
   using Key = std::tuple<std::string_view, int, std::string_view, std::string_view>;
 
   std::map<Key, const Summary*> summaries_;
-  std::map<std::pair<std::string_view, std::string_view>, const GeometricMean*> means_;
+  std::map<std::tuple<Kind, std::string_view, std::string_view>, const GeometricMean*> means_;
   std::vector<CellName> cells_;
   std::vector<std::string> metrics_;
 };

@@ -1,6 +1,8 @@
 // environment.json, and the JSON of --format=json: environment, summaries, geometric means and
 // warnings in one object.
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "bench/output/format.hpp"
 
@@ -21,6 +23,7 @@ ordered_json summary_json(const Summary& row) {
   ordered_json json;
   json["workload"] = row.workload;
   json["threads"] = row.threads;
+  json["kind"] = to_string(row.kind);
   json["metric"] = row.metric;
   json["unit"] = row.unit;
   json["allocator"] = row.allocator;
@@ -30,6 +33,7 @@ ordered_json summary_json(const Summary& row) {
   json["ratio"] = number(row.ratio);
   json["ratio_interval"] = pair(row.ratio_interval);
   json["verdict"] = verdict_word(row);
+  json["detectable"] = number(row.detectable);
   json["status"] = to_string(row.status);
   if (!row.detail.empty()) {
     json["detail"] = row.detail;
@@ -39,12 +43,42 @@ ordered_json summary_json(const Summary& row) {
 
 ordered_json mean_json(const GeometricMean& mean) {
   ordered_json json;
+  json["kind"] = to_string(mean.kind);
   json["metric"] = mean.metric;
   json["allocator"] = mean.allocator;
+  json["families"] = mean.families;
   json["cells"] = mean.cells;
   json["cells_left_out"] = mean.left_out.size();
   json["ratio"] = number(mean.ratio);
   json["ratio_interval"] = pair(mean.interval);
+  json["without_family"] = mean.without ? ordered_json(mean.without->family) : ordered_json(nullptr);
+  json["without_ratio"] = mean.without ? ordered_json(mean.without->ratio) : ordered_json(nullptr);
+  return json;
+}
+
+// The last price has no end: JSON has no infinity.
+ordered_json prices_json(std::span<const CostLine> lines) {
+  ordered_json json = ordered_json::array();
+  for (const PriceRange& range : cheapest_by_price(lines)) {
+    json.push_back({{"allocator", range.allocator},
+                    {"from_bytes", range.from_bytes},
+                    {"to_bytes", std::isinf(range.to_bytes) ? ordered_json(nullptr) : ordered_json(range.to_bytes)}});
+  }
+  return json;
+}
+
+ordered_json cheapest_json(const Report& report) {
+  ordered_json json;
+  json["cells"] = ordered_json::array();
+  for (const CellCost& cell : report.costs) {
+    json["cells"].push_back({{"workload", cell.workload}, {"threads", cell.threads}, {"ranges", prices_json(cell.lines)}});
+  }
+  json["kinds"] = ordered_json::object();
+  for (const Kind kind : kKinds) {
+    if (const auto lines = cost_of_kind(report.costs, kind); !lines.empty()) {
+      json["kinds"][std::string(to_string(kind))] = prices_json(lines);
+    }
+  }
   return json;
 }
 
@@ -73,6 +107,8 @@ std::string render_json(const Report& report, const Style& /*style*/) {
   for (const GeometricMean& mean : report.means) {
     json["geometric_means"].push_back(mean_json(mean));
   }
+  json["memory_per_cpu_bytes"] = report.facts.bytes_per_cpu;
+  json["cheapest_by_bytes_per_cpu"] = cheapest_json(report);
   json["warnings"] = ordered_json::array();
   for (const Warning& warning : report.warnings) {
     json["warnings"].push_back({{"what", warning.what}, {"remedy", warning.remedy}});

@@ -57,7 +57,9 @@ std::string subject_text(const Summary* row) {
     return fmt::format("**{}**", to_string(row->status));
   }
   if (row->ratio) {
-    return ratio_with_interval(row->ratio, row->ratio_interval) + verdict_text(*row);
+    const bool open = row->verdict == Verdict::kUndecided && row->detectable;
+    return ratio_with_interval(row->ratio, row->ratio_interval) + verdict_text(*row) +
+           (open ? fmt::format(" (would have seen {} %)", three_digits(100 * *row->detectable)) : "");
   }
   return row->median ? quantity(*row->median, row->unit) + ", no ratio" : "-";
 }
@@ -98,22 +100,82 @@ std::string table_head(const Report& report, const std::vector<std::string>& sub
   return head + '\n' + rule + '\n';
 }
 
-std::string mean_line(std::string_view metric, const Report& report, const Index& index,
+std::string mean_line(Kind kind, std::string_view metric, const Report& report, const Index& index,
                       const std::vector<std::string>& subjects) {
-  const GeometricMean* base = index.mean(metric, report.facts.baseline);
-  if (base == nullptr || base->cells == 0) {
-    return "";
-  }
+  const GeometricMean& base = *index.mean(kind, metric, report.facts.baseline);
   const std::string left_out =
-      base->left_out.empty() ? "" : fmt::format(" ({} left out)", base->left_out.size());
-  std::string line = fmt::format("| geometric mean of {} cell{}{} | | 1 |", base->cells,
-                                 base->cells == 1 ? "" : "s", left_out);
+      base.left_out.empty() ? "" : fmt::format(" ({} cells left out)", base.left_out.size());
+  std::string line = fmt::format("| **{}, mean of {} {}**{} | | 1 |", to_string(kind), base.families,
+                                 base.families == 1 ? "family" : "families", left_out);
   for (const std::string& subject : subjects) {
-    const GeometricMean* mean = index.mean(metric, subject);
+    const GeometricMean* mean = index.mean(kind, metric, subject);
     line += fmt::format(" {} |",
                         mean == nullptr ? "-" : ratio_with_interval(mean->ratio, mean->interval));
   }
   return line + '\n';
+}
+
+constexpr std::array kHeadlines{std::string_view("throughput"), std::string_view("first_pass"), std::string_view("peak_rss"),
+                                std::string_view("mean_rss"), std::string_view("cost")};
+
+std::string headline_text(const GeometricMean* mean) {
+  if (mean == nullptr || !mean->ratio) {
+    return "-";
+  }
+  return ratio_with_interval(mean->ratio, mean->interval) +
+         (mean->without ? fmt::format("; {} without {}", ratio_text(mean->without->ratio), escaped(mean->without->family)) : "");
+}
+
+// The means of each kind, each with what it is without its most influential family.
+std::string headline_section(const Report& report, const Index& index) {
+  const std::vector<std::string> subjects = subjects_of(report);
+  std::string rows;
+  for (const Kind kind : kKinds) {
+    for (const std::string_view metric : kHeadlines) {
+      const GeometricMean* base = index.mean(kind, metric, report.facts.baseline);
+      if (base == nullptr || base->cells == 0) {
+        continue;
+      }
+      rows += fmt::format("| {} | {} | {} |", to_string(kind), metric, base->families);
+      for (const std::string& subject : subjects) {
+        rows += fmt::format(" {} |", headline_text(index.mean(kind, metric, subject)));
+      }
+      rows += '\n';
+    }
+  }
+  if (rows.empty() || subjects.empty()) {
+    return "";
+  }
+  std::string head = "| kind | metric | families |";
+  std::string rule = "|---|---|---:|";
+  for (const std::string& subject : subjects) {
+    head += fmt::format(" {} |", escaped(subject));
+    rule += "---:|";
+  }
+  return fmt::format(
+      "## By kind\n\nGeometric means of the ratios to {}, with 95 % intervals. A family (one workload at several sizes or thread counts) "
+      "has one vote; beside each mean stands what it is without the family that moves it most. Throughput: higher is better; all else: "
+      "lower.\n\n{}\n{}\n{}\n",
+      escaped(report.facts.baseline), head, rule, rows);
+}
+
+std::string price_section(const Report& report) {
+  const std::vector<std::string> lines = price_lines(report);
+  if (lines.empty()) {
+    return "";
+  }
+  std::string text = fmt::format(
+      "## The cheapest, by price\n\ncost = CPU seconds + mean RSS x wall time / price; the price is the memory that costs as much as one "
+      "CPU ({} in the figures below).\n\n",
+      quantity(report.facts.bytes_per_cpu, "bytes"));
+  for (const std::string& line : lines) {
+    text += "- " + escaped(line) + '\n';
+  }
+  text += "\n| workload | threads | cheapest |\n|---|---:|---|\n";
+  for (const CellCost& cell : report.costs) {
+    text += fmt::format("| {} | {} | {} |\n", escaped(cell.workload), cell.threads, escaped(in_words(cheapest_by_price(cell.lines))));
+  }
+  return text + '\n';
 }
 
 // Figures that say how much work a cell is, equal for everyone: one table for all of them instead
@@ -143,26 +205,44 @@ std::string work_section(const Report& report, const Index& index) {
   return text + '\n';
 }
 
+// The cells of a kind, and their mean where there is more than one.
+std::string rows_of_kind(Kind kind, std::string_view metric, const Report& report, const Index& index) {
+  const std::vector<std::string> subjects = subjects_of(report);
+  std::string text;
+  for (const CellName& cell : index.cells()) {
+    if (cell.kind != kind) {
+      continue;
+    }
+    const Summary* base = index.summary(cell, metric, report.facts.baseline);
+    text += fmt::format("| {} | {} | {} |", escaped(cell.workload), cell.threads, baseline_text(base));
+    for (const std::string& subject : subjects) {
+      text += fmt::format(" {} |", subject_text(index.summary(cell, metric, subject)));
+    }
+    text += '\n';
+  }
+  const GeometricMean* mean = index.mean(kind, metric, report.facts.baseline);
+  return text + (mean != nullptr && mean->cells > 1 ? mean_line(kind, metric, report, index, subjects) : "");
+}
+
 std::string metric_section(std::string_view metric, const Report& report, const Index& index) {
   const Metric facts = metric_named(metric);
   const std::vector<std::string> subjects = subjects_of(report);
   std::string text = fmt::format("### {}\n\n{}; {}. Ratio to {}, n = {}.\n\n", escaped(metric),
                                  facts.meaning, direction_text(facts.direction),
                                  escaped(report.facts.baseline), index.repetitions(metric));
-  text += table_head(report, subjects);
-  for (const CellName& cell : index.cells()) {
-    const Summary* base = index.summary(cell, metric, report.facts.baseline);
-    text +=
-        fmt::format("| {} | {} | {} |", escaped(cell.workload), cell.threads, baseline_text(base));
-    for (const std::string& subject : subjects) {
-      text += fmt::format(" {} |", subject_text(index.summary(cell, metric, subject)));
-    }
-    text += '\n';
+  if (const std::string seen = detectable_line(report, metric); !seen.empty()) {
+    text += seen + ".\n\n";
   }
-  text += mean_line(metric, report, index, subjects) + '\n';
-  const GeometricMean* base = index.mean(metric, report.facts.baseline);
-  if (base != nullptr && !base->left_out.empty()) {
-    text += "Left out of the geometric mean: " + escaped(left_out_text(*base)) + ".\n\n";
+  text += table_head(report, subjects);
+  for (const Kind kind : kKinds) {
+    text += rows_of_kind(kind, metric, report, index);
+  }
+  text += '\n';
+  for (const Kind kind : kKinds) {
+    const GeometricMean* base = index.mean(kind, metric, report.facts.baseline);
+    if (base != nullptr && !base->left_out.empty()) {
+      text += fmt::format("Left out of the mean of {}: {}.\n\n", to_string(kind), escaped(left_out_text(*base)));
+    }
   }
   if (metric == "fragmentation") {
     text += fmt::format("{}\n\n", kFragmentationNote);
@@ -171,15 +251,13 @@ std::string metric_section(std::string_view metric, const Report& report, const 
 }
 
 std::string answer_section(const Report& report) {
-  const auto front = pareto_front(report.means, candidates(report), report.facts.baseline);
-  if (!front) {
-    return "";
+  std::string text;
+  for (const ParetoFront& front : fronts(report)) {
+    for (const std::string& sentence : sentences(front)) {
+      text += "- " + escaped(sentence) + '\n';
+    }
   }
-  std::string text = "## In words\n\n";
-  for (const std::string& sentence : sentences(*front)) {
-    text += "- " + escaped(sentence) + '\n';
-  }
-  return text + '\n';
+  return text.empty() ? text : "## In words\n\n" + text + '\n';
 }
 
 std::string list_section(std::string_view title, const std::vector<std::string>& lines,
@@ -243,26 +321,36 @@ std::string environment_section(const Report& report) {
   return text + '\n' + allocator_section(report.facts.environment);
 }
 
+std::string looks_text(const Looks& looks) {
+  return looks.count == 1 ? ""
+                          : fmt::format(" Undecided cells were measured again, up to {} looks; each may err as rarely as all together may, "
+                                        "and intervals are wider for it.",
+                                        looks.count);
+}
+
 std::string method_section(const Report& report) {
   return fmt::format(
       R"(## Method
 
 - Each figure comes from a fresh process with the allocator as its malloc. A block runs every allocator once in every cell, in an order drawn
-  from seed {}; {} block{} asked for.
-- Equal work: a cell's iteration count is calibrated once under {}, to {} s, and is the same for every allocator and block.
-- A ratio is the figure over the baseline's of the same block; shown is exp of the mean logarithm over blocks, with its 95 %
-  Student's t interval. One repetition has no interval.
-- A verdict needs p < 0.05 after Holm's correction over all ratios of that metric, and a difference above 1 %; otherwise
-  "indistinguishable". Fewer than 5 blocks: "indicative", no verdict.
+  from seed {0}; {1} block{2} asked for.
+- Equal work: a cell's iteration count is calibrated once under {3}, to {7} s, and is the same for every allocator and block.
+- A ratio is the figure over the baseline's of the same block, where possible from slices that lie next to each other in time; shown is exp
+  of the mean logarithm over blocks, with its 95 % Student's t interval. What the candidates' cells have in common in their scatter counts
+  with a cell's own (moderated t). One repetition has no interval.
+- Verdicts, among candidates: a word of difference (p below 0.05 after Benjamini's and Hochberg's correction over all ratios of that metric,
+  and a difference above {4:g} %), "same" (shown to be within {5:g} %, likewise, and the interval includes 1), or "not decided". Fewer than 5
+  blocks decide nothing.{6}
 - Peak RSS is VmHWM less what was resident before the workload started, with all code mapped in. Where VmHWM might miss 2 % of it, the run is
   repeated, and resident memory is counted before each call that may take some away. Where the baseline's is below 64 KiB, one page
   more or less decides, and no ratio is formed. Fragmentation is peak RSS over the peak of live bytes requested.
-- A cell with any failed repetition has no figure. Geometric means are over the cells that every allocator completed.
+- A cell with any failed repetition has no figure. Means are geometric, over the cells that every allocator completed, each kind by itself.
 - Raw figures: samples.csv. Digest: summary.csv, where low and high are the distribution-free 95 % interval of the median (smallest and
   largest below 6 repetitions). Google Benchmark's format: benchmark.json.
 )",
       report.facts.seed, report.facts.repetitions, report.facts.repetitions == 1 ? "" : "s",
-      escaped(report.facts.baseline), three_digits(report.facts.min_time_s));
+      escaped(report.facts.baseline), 50 * report.facts.margin, 100 * report.facts.margin, looks_text(report.facts.looks),
+      three_digits(report.facts.min_time_s));
 }
 
 std::string title(const Report& report) {
@@ -287,7 +375,7 @@ std::string title(const Report& report) {
 
 std::string render_markdown(const Report& report, const Style& /*style*/) {
   const Index index(report);
-  std::string text = title(report) + answer_section(report);
+  std::string text = title(report) + headline_section(report, index) + answer_section(report) + price_section(report);
   text += list_section("Failures", failure_lines(report), "None: every cell was measured.");
   text += list_section("Warnings", warning_lines(report), "None.");
   text += "## Figures\n\n";

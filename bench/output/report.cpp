@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bench/model/metric.hpp"
+#include "bench/stats/quantile.hpp"
 
 namespace bench {
 namespace {
@@ -27,7 +28,7 @@ Rank rank_of_metric(const std::string& name) {
 
 void put_in_order(std::vector<Summary>& rows, const RunFacts& facts) {
   const auto key = [&](const Summary& row) {
-    return std::tuple(rank_of(row.workload, facts.workloads), row.threads,
+    return std::tuple(std::ranges::find(kKinds, row.kind) - kKinds.begin(), rank_of(row.workload, facts.workloads), row.threads,
                       rank_of_metric(row.metric), rank_of(row.allocator, facts.allocators));
   };
   std::ranges::sort(rows, [&](const Summary& a, const Summary& b) { return key(a) < key(b); });
@@ -35,32 +36,104 @@ void put_in_order(std::vector<Summary>& rows, const RunFacts& facts) {
 
 }  // namespace
 
+SummaryOptions summary_options(const RunFacts& facts) {
+  SummaryOptions options;
+  options.margin = facts.margin;
+  options.looks = facts.looks;
+  options.without_verdict = facts.references;
+  for (std::string& copy : copies_of_baseline(facts)) {
+    options.without_verdict.push_back(std::move(copy));
+  }
+  return options;
+}
+
 Report digest(RunFacts facts, std::vector<Sample> samples) {
   Report report;
-  report.summaries = summarise(samples, facts.baseline);
+  const SummaryOptions options = summary_options(facts);
+  std::vector<Sample> all = samples;
+  for (Sample& cost : cost_samples(samples, facts.baseline, facts.bytes_per_cpu)) {
+    all.push_back(std::move(cost));
+  }
+  report.summaries = summarise(all, facts.baseline, options);
   put_in_order(report.summaries, facts);
-  report.means = geometric_means(report.summaries, facts.baseline);
+  report.means = geometric_means(report.summaries, facts.baseline, options);
+  report.costs = cell_costs(samples, facts.baseline, candidates(facts));
   report.warnings = facts.warnings;
   for (Warning& warning : noise_warnings(samples)) {
     report.warnings.push_back(std::move(warning));
   }
   facts.environment["references"] = facts.references;
+  facts.environment["copies"] = copies_of_baseline(facts);
   facts.environment["repetitions"] = facts.repetitions;
   facts.environment["min_time_s"] = facts.min_time_s;
+  facts.environment["margin"] = facts.margin;
+  facts.environment["looks"] = {{"first_blocks", facts.looks.first_blocks}, {"count", facts.looks.count}};
+  facts.environment["memory_per_cpu_bytes"] = facts.bytes_per_cpu;
   facts.environment["cut_off"] = facts.cut_off;
   report.facts = std::move(facts);
   report.samples = std::move(samples);
   return report;
 }
 
-std::vector<std::string> candidates(const Report& report) {
+std::vector<std::string> copies_of_baseline(const RunFacts& facts) {
+  const nlohmann::json rows = facts.environment.value("allocators", nlohmann::json::array());
+  const auto is_baseline = [&](const nlohmann::json& row) { return row.value("name", "") == facts.baseline; };
+  const auto baseline = std::ranges::find_if(rows, is_baseline);
+  std::vector<std::string> copies;
+  for (const nlohmann::json& row : rows) {
+    const auto same = [&](const char* key) { return row.contains(key) && baseline->contains(key) && row[key] == (*baseline)[key]; };
+    if (baseline != rows.end() && !is_baseline(row) && same("sha256") && row["sha256"].is_string() && same("environment")) {
+      copies.push_back(row.value("name", ""));
+    }
+  }
+  return copies;
+}
+
+std::vector<std::string> candidates(const RunFacts& facts) {
+  const std::vector<std::string> others = summary_options(facts).without_verdict;
   std::vector<std::string> names;
-  for (const std::string& name : report.facts.allocators) {
-    if (std::ranges::find(report.facts.references, name) == report.facts.references.end()) {
+  for (const std::string& name : facts.allocators) {
+    if (std::ranges::find(others, name) == others.end()) {
       names.push_back(name);
     }
   }
   return names;
+}
+
+std::vector<ParetoFront> fronts(const Report& report) {
+  std::vector<ParetoFront> all;
+  for (const Kind kind : kKinds) {
+    auto front = pareto_front(kind, report.means, candidates(report.facts), report.facts.baseline, summary_options(report.facts));
+    if (front) {
+      all.push_back(std::move(*front));
+    }
+  }
+  return all;
+}
+
+std::vector<std::string> price_lines(const Report& report) {
+  std::vector<std::string> lines;
+  for (const Kind kind : kKinds) {
+    const auto ranges = cheapest_by_price(cost_of_kind(report.costs, kind));
+    if (!ranges.empty() && candidates(report.facts).size() > 1) {
+      lines.push_back(fmt::format("{}: {}", to_string(kind), in_words(ranges)));
+    }
+  }
+  return lines;
+}
+
+std::string detectable_line(const Report& report, std::string_view metric) {
+  std::vector<double> shares;
+  for (const Summary& row : report.summaries) {
+    if (row.metric == metric && row.detectable) {
+      shares.push_back(*row.detectable);
+    }
+  }
+  if (shares.empty()) {
+    return "";
+  }
+  return fmt::format("Of {} comparisons, half would have shown a difference of {:.1f} %, nine in ten one of {:.1f} % (power 80 %)",
+                     shares.size(), 100 * median(shares), 100 * quantile(shares, 0.9));
 }
 
 std::vector<std::string> failure_lines(const Report& report) {

@@ -95,10 +95,10 @@ Coverage simulate(const Noise& noise, Sides sides, std::size_t n, const Effort& 
       value = noise.draw(random) - (sides == Sides::kBoth ? noise.draw(random) : 0);
     }
     const auto seed = effort.seed + static_cast<std::uint64_t>(trial);
-    const auto student = bench::estimate_mean(log_ratios, kConfidence);
+    const auto student = bench::interval_of(bench::estimate(log_ratios), kConfidence);
     const auto bca = bench::bca_interval(log_ratios, kConfidence, effort.resamples, seed);
     const auto boot = bench::bootstrap_t_interval(log_ratios, kConfidence, effort.resamples, seed);
-    hits.student += covers(*student.interval, truth) ? 1 : 0;
+    hits.student += covers(*student, truth) ? 1 : 0;
     hits.bca += covers(bca, truth) ? 1 : 0;
     hits.bootstrap_t += covers(boot, truth) ? 1 : 0;
   }

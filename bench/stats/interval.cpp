@@ -2,75 +2,101 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <numeric>
 
 namespace bench {
+namespace {
 
-MeanEstimate estimate_mean(std::span<const double> values, double confidence) {
+struct Moments {
+  double mean = 0;
+  double variance = 0;  // of the sample, over n - 1; 0 for one value
+};
+
+Moments moments_of(std::span<const double> values) {
+  Moments moments;
   const auto n = static_cast<double>(values.size());
-  MeanEstimate estimate;
-  estimate.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  moments.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  if (values.size() > 1) {
+    for (const double value : values) {
+      moments.variance += (value - moments.mean) * (value - moments.mean) / (n - 1);
+    }
+  }
+  return moments;
+}
+
+}  // namespace
+
+Estimate estimate(std::span<const double> values, const Scatter& prior) {
+  const Moments moments = moments_of(values);
+  const auto n = static_cast<double>(values.size());
   if (values.size() < 2) {
-    return estimate;
+    return {moments.mean, 0, 0};
   }
-  double squares = 0;
-  for (const double value : values) {
-    squares += (value - estimate.mean) * (value - estimate.mean);
-  }
-  const double standard_error = std::sqrt(squares / (n - 1) / n);
-  const int degrees = static_cast<int>(values.size()) - 1;
-  const double half_width = student_quantile(confidence, degrees) * standard_error;
-  estimate.interval = Interval{estimate.mean - half_width, estimate.mean + half_width};
-  if (standard_error > 0) {
-    estimate.p_value = student_two_sided_p(estimate.mean / standard_error, degrees);
-  } else {
-    estimate.p_value = estimate.mean == 0 ? 1 : 0;
-  }
-  return estimate;
+  const double degrees = n - 1 + prior.degrees;
+  const double variance = (prior.degrees * prior.variance + (n - 1) * moments.variance) / degrees;
+  return {moments.mean, std::sqrt(variance / n), degrees};
 }
 
-// The finite series for whole degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4), with
-// theta = atan(t / sqrt(degrees)). For tiny p the series loses digits by cancellation; an absolute
-// error of 1e-15 does not move a verdict.
-double student_two_sided_p(double t, int degrees) {
-  const double theta = std::atan(std::abs(t) / std::sqrt(static_cast<double>(degrees)));
-  const double cosine = std::cos(theta);
-  const double sine = std::sin(theta);
-  const bool odd = degrees % 2 == 1;
-  double term = odd ? cosine : 1;
-  double sum = degrees == 1 ? 0 : term;
-  for (int k = odd ? 3 : 2; k < degrees; k += 2) {
-    term *= cosine * cosine * (k - 1) / k;
-    sum += term;
+// Smyth, "Linear models and empirical Bayes methods" (2004), section 6.2: ln s^2 of a cell with d degrees has the mean
+// ln s0^2 + digamma(d/2) - ln(d/2) - digamma(d0/2) + ln(d0/2) and the variance trigamma(d/2) + trigamma(d0/2).
+Scatter common_scatter(std::span<const std::vector<double>> cells) {
+  std::vector<double> logarithms;
+  double own = 0;      // trigamma(d/2), averaged: what chance alone gives
+  double degrees = 0;  // of all cells together
+  for (const std::vector<double>& values : cells) {
+    const double d = static_cast<double>(values.size()) - 1;
+    const double variance = values.size() < 2 ? 0 : moments_of(values).variance;
+    if (variance > 0) {
+      logarithms.push_back(std::log(variance) - digamma(d / 2) + std::log(d / 2));
+      own += trigamma(d / 2);
+      degrees += d;
+    }
   }
-  const double inside = odd ? 2 / std::numbers::pi * (theta + sine * sum) : sine * sum;
-  return std::clamp(1 - inside, 0.0, 1.0);
+  if (logarithms.size() < kLeastCellsForScatter) {
+    return {};
+  }
+  const Moments moments = moments_of(logarithms);
+  const double between = moments.variance - own / static_cast<double>(logarithms.size());
+  if (between <= 0) {  // no more unlike than chance makes them: one variance for all
+    return {std::exp(moments.mean), degrees};
+  }
+  const double half = inverse_trigamma(between);
+  return {std::exp(moments.mean + digamma(half) - std::log(half)), std::min(2 * half, degrees)};
 }
 
-double student_quantile(double confidence, int degrees) {
-  double low = 0;
-  double high = 1;
-  while (student_two_sided_p(high, degrees) > 1 - confidence) {
-    high *= 2;
+std::optional<Interval> interval_of(const Estimate& estimate, double confidence) {
+  if (estimate.degrees <= 0) {
+    return std::nullopt;
   }
-  for (int i = 0; i < 100; ++i) {
-    const double middle = (low + high) / 2;
-    (student_two_sided_p(middle, degrees) > 1 - confidence ? low : high) = middle;
-  }
-  return high;
+  const double half = student_quantile(confidence, estimate.degrees) * estimate.standard_error;
+  return Interval{estimate.mean - half, estimate.mean + half};
 }
 
-std::vector<double> holm(std::span<const double> p_values) {
+double p_of_no_difference(const Estimate& estimate) {
+  if (estimate.standard_error == 0) {
+    return estimate.mean == 0 ? 1 : 0;
+  }
+  return student_two_sided_p(estimate.mean / estimate.standard_error, estimate.degrees);
+}
+
+double p_of_not_within(const Estimate& estimate, double margin) {
+  const double room = margin - std::abs(estimate.mean);
+  if (estimate.standard_error == 0) {
+    return room > 0 ? 0 : 1;
+  }
+  return student_upper_p(room / estimate.standard_error, estimate.degrees);
+}
+
+std::vector<double> benjamini_hochberg(std::span<const double> p_values) {
   std::vector<std::size_t> order(p_values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return p_values[i]; });
   std::vector<double> adjusted(p_values.size());
-  double floor = 0;
-  for (std::size_t rank = 0; rank < order.size(); ++rank) {
-    const double factor = static_cast<double>(order.size() - rank);
-    floor = std::max(floor, std::min(1.0, factor * p_values[order[rank]]));
-    adjusted[order[rank]] = floor;
+  double ceiling = 1;
+  for (std::size_t rank = order.size(); rank > 0; --rank) {
+    const double factor = static_cast<double>(order.size()) / static_cast<double>(rank);
+    ceiling = std::min(ceiling, factor * p_values[order[rank - 1]]);
+    adjusted[order[rank - 1]] = ceiling;
   }
   return adjusted;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 
@@ -26,10 +27,15 @@ struct Confidence {
   double alone;   // of an interval that is shown
   double family;  // of one that decides
   double least_log_effect;
+  double log_margin;
   std::size_t least_blocks;
 };
 
-enum class Relation { kBetter, kWorse, kUnknown };
+// How one figure stands to another, by what is shown.
+struct Relation {
+  bool better = false;
+  bool not_worse = false;  // by the margin or more
+};
 
 const GeometricMean* find(std::span<const GeometricMean> means, std::string_view metric,
                           std::string_view allocator) {
@@ -73,23 +79,23 @@ Quotient quotient(const Figure& a, const Figure& b, double confidence) {
   Quotient result{std::exp(a.log_ratio - b.log_ratio), {}};
   const std::vector<double> values = differences(a, b);
   if (!values.empty()) {
-    result.interval = exp_of(estimate_mean(values, confidence).interval);
+    result.interval = exp_of(interval_of(estimate(values), confidence));
   }
   return result;
 }
 
-// How a stands to b, by what is shown. `sign` is 1 where more is better, -1 where less is.
+// How a stands to b. `sign` is 1 where more is better, -1 where less is.
 Relation relation(const Figure& a, const Figure& b, int sign, const Confidence& confidence) {
-  const std::vector<double> values = differences(a, b);
-  const double effect = sign * (a.log_ratio - b.log_ratio);
-  if (values.size() < confidence.least_blocks || std::abs(effect) <= confidence.least_log_effect) {
-    return Relation::kUnknown;
+  std::vector<double> gains = differences(a, b);
+  if (gains.size() < confidence.least_blocks) {
+    return {};
   }
-  const auto interval = *estimate_mean(values, confidence.family).interval;
-  if (interval.low <= 0 && interval.high >= 0) {
-    return Relation::kUnknown;
+  for (double& gain : gains) {
+    gain *= sign;
   }
-  return effect > 0 ? Relation::kBetter : Relation::kWorse;
+  const Estimate known = estimate(gains);
+  const Interval interval = *interval_of(known, confidence.family);
+  return {interval.low > 0 && known.mean > confidence.least_log_effect, interval.low > -confidence.log_margin};
 }
 
 bool dominates(const Candidate& a, const Candidate& b) {
@@ -106,13 +112,12 @@ double lead(const Candidate& a, const Candidate& b) {
 bool shown_to_dominate(const Candidate& a, const Candidate& b, const Confidence& confidence) {
   const Relation speed = relation(a.throughput, b.throughput, 1, confidence);
   const Relation size = relation(a.peak_rss, b.peak_rss, -1, confidence);
-  return dominates(a, b) && (speed == Relation::kBetter || size == Relation::kBetter) &&
-         speed != Relation::kWorse && size != Relation::kWorse;
+  return dominates(a, b) && ((speed.better && size.not_worse) || (size.better && speed.not_worse));
 }
 
 bool shown_to_differ(const Candidate& a, const Candidate& b, const Confidence& confidence) {
-  return relation(a.throughput, b.throughput, 1, confidence) == Relation::kBetter ||
-         relation(a.peak_rss, b.peak_rss, -1, confidence) == Relation::kBetter;
+  return relation(a.throughput, b.throughput, 1, confidence).better ||
+         relation(a.peak_rss, b.peak_rss, -1, confidence).better;
 }
 
 // The rival that decides where `self` stands, or nullptr.
@@ -165,14 +170,12 @@ std::string times(const Quotient& quotient) {
                      quotient.interval->high);
 }
 
-// "30 cells", or "92 cells for throughput, 69 for peak RSS" where some have no ratio of one of
-// them.
-std::string cells_text(const ParetoFront& front) {
-  const char* plural = front.throughput_cells == 1 ? "" : "s";
-  return front.throughput_cells == front.peak_rss_cells
-             ? fmt::format("{} cell{}", front.throughput_cells, plural)
-             : fmt::format("{} cell{} for throughput, {} for peak RSS", front.throughput_cells,
-                           plural, front.peak_rss_cells);
+// "30 families", or "12 families for throughput, 9 for peak RSS" where some have no ratio of one of them.
+std::string families_text(const ParetoFront& front) {
+  const char* word = front.throughput_families == 1 ? "family" : "families";
+  return front.throughput_families == front.peak_rss_families
+             ? fmt::format("{} {}", front.throughput_families, word)
+             : fmt::format("{} {} for throughput, {} for peak RSS", front.throughput_families, word, front.peak_rss_families);
 }
 
 std::string headline(const ParetoFront& front) {
@@ -183,9 +186,9 @@ std::string headline(const ParetoFront& front) {
     }
   }
   return fmt::format(
-      "On the throughput-RSS front of {} allocators, where no other is both faster and leaner: {}. "
+      "{}: on the throughput-RSS front of {} allocators, where no other is both faster and leaner: {}. "
       "Geometric means over {}, {} block{}; ratios with 95 % intervals.",
-      front.points.size(), on, cells_text(front), front.blocks, front.blocks == 1 ? "" : "s");
+      to_string(front.kind), front.points.size(), on, families_text(front), front.blocks, front.blocks == 1 ? "" : "s");
 }
 
 std::string standing(const ParetoFront& front, const ParetoPoint& point) {
@@ -210,10 +213,13 @@ std::string standing(const ParetoFront& front, const ParetoPoint& point) {
 
 }  // namespace
 
-std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
+std::optional<ParetoFront> pareto_front(Kind kind, std::span<const GeometricMean> all_means,
                                         std::span<const std::string> candidates,
                                         std::string_view baseline, const SummaryOptions& options) {
+  std::vector<GeometricMean> means;
+  std::ranges::copy_if(all_means, std::back_inserter(means), [kind](const GeometricMean& mean) { return mean.kind == kind; });
   ParetoFront front;
+  front.kind = kind;
   front.baseline = baseline;
   front.blocks = std::numeric_limits<int>::max();
   std::vector<Candidate> all;
@@ -226,8 +232,8 @@ std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
     all.push_back({name, figure_of(means, *speed, baseline), figure_of(means, *size, baseline)});
     const auto blocks =
         std::min(all.back().throughput.blocks.size(), all.back().peak_rss.blocks.size());
-    front.throughput_cells = speed->cells;
-    front.peak_rss_cells = size->cells;
+    front.throughput_families = speed->families;
+    front.peak_rss_families = size->families;
     front.blocks = std::min(front.blocks, static_cast<int>(blocks));
   }
   if (all.size() < 2) {
@@ -235,7 +241,7 @@ std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
   }
   const auto comparisons = static_cast<double>(all.size() * (all.size() - 1));
   const Confidence confidence{options.confidence, 1 - (1 - options.confidence) / comparisons,
-                              std::log1p(options.least_effect),
+                              options.least_log_effect(), std::log1p(options.margin),
                               static_cast<std::size_t>(options.verdict_blocks)};
   for (const Candidate& candidate : all) {
     front.points.push_back(point_of(candidate, all, confidence));

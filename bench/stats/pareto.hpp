@@ -26,9 +26,10 @@ struct ParetoPoint {
   Quotient peak_rss;      // to the baseline
   bool on_front = false;  // by the geometric means
   // Whether on_front is shown: by simultaneous intervals over all pairs of candidates and both
-  // figures (Bonferroni), effects above least_effect, and at least verdict_blocks blocks. Off the
-  // front is shown if a rival that is no worse in either figure is shown to be better in one; on
-  // it, if this one is shown to be better than every rival in one figure or the other.
+  // figures (Bonferroni), effects above half the margin, and at least verdict_blocks blocks. Off the
+  // front is shown if a rival is shown to be better in one figure and shown not to be worse in the
+  // other: by its interval, by less than the margin. On it, if this one is shown to be better than
+  // every rival in one figure or the other.
   bool shown = false;
   // Off the front: the rival that beats it by most. On it, but not shown: the rival that it is not
   // shown to differ from. Else empty.
@@ -38,15 +39,16 @@ struct ParetoPoint {
 };
 
 struct ParetoFront {
+  Kind kind = Kind::kSynthetic;
   std::string baseline;
-  int throughput_cells = 0;  // that the geometric means stand on
-  int peak_rss_cells = 0;
+  int throughput_families = 0;  // that the geometric means stand on
+  int peak_rss_families = 0;
   int blocks = 0;                   // likewise
   std::vector<ParetoPoint> points;  // by falling throughput
 };
 
-// Of those candidates that have both figures. None if fewer than two have.
-std::optional<ParetoFront> pareto_front(std::span<const GeometricMean> means,
+// Over the workloads of one kind, of those candidates that have both figures. None if fewer than two have.
+std::optional<ParetoFront> pareto_front(Kind kind, std::span<const GeometricMean> means,
                                         std::span<const std::string> candidates,
                                         std::string_view baseline,
                                         const SummaryOptions& options = {});

@@ -8,6 +8,7 @@
 
 #include "bench/model/metric.hpp"
 #include "bench/stats/quantile.hpp"
+#include "bench/stats/verdict.hpp"
 
 namespace bench {
 namespace {
@@ -110,7 +111,8 @@ std::vector<BlockRatio> pair_by_block(const Cell& subject, const Cell& baseline)
       return {};
     }
     const auto paired = subject.log_ratios.find(block);
-    ratios.push_back({block, paired != subject.log_ratios.end() ? paired->second : std::log(value / other->second)});
+    ratios.push_back({block, paired != subject.log_ratios.end() ? paired->second
+                                                                : std::log(value / other->second)});
   }
   return ratios;
 }
@@ -138,26 +140,22 @@ bool is_large_enough(const Cell& baseline, std::string_view metric) {
   return least <= 0 || (!values.empty() && median(values) >= least);
 }
 
-void digest_ratio(const Cell& cell, const Cell* baseline, Summary& row,
-                  const SummaryOptions& options) {
+void digest_ratio(const Cell& cell, const Cell* baseline, Summary& row) {
   if (baseline == nullptr || baseline == &cell || baseline->failure != nullptr ||
       row.status != Status::kOk || !is_large_enough(*baseline, row.metric)) {
     return;
   }
   row.log_ratios = pair_by_block(cell, *baseline);
-  if (row.log_ratios.empty()) {
-    return;
+  if (!row.log_ratios.empty()) {
+    row.ratio = std::exp(estimate(log_ratio_values(row.log_ratios)).mean);
   }
-  const MeanEstimate estimate = estimate_mean(log_ratio_values(row.log_ratios), options.confidence);
-  row.ratio = std::exp(estimate.mean);
-  row.ratio_interval = exp_of(estimate.interval);
-  row.p_value = estimate.p_value;
 }
 
 Summary digest_cell(const Cell& cell, const Cell* baseline, const SummaryOptions& options) {
   Summary row;
   row.workload = cell.first->workload;
   row.threads = cell.first->threads;
+  row.kind = cell.first->kind;
   row.metric = cell.first->metric;
   row.unit = cell.first->unit;
   row.allocator = cell.first->allocator;
@@ -167,40 +165,8 @@ Summary digest_cell(const Cell& cell, const Cell* baseline, const SummaryOptions
     row.detail = cell.failure->detail;
   }
   digest_values(cell, row, options);
-  digest_ratio(cell, baseline, row, options);
+  digest_ratio(cell, baseline, row);
   return row;
-}
-
-void judge(std::vector<Summary*>& family, const SummaryOptions& options) {
-  std::vector<double> p_values;
-  for (const Summary* row : family) {
-    p_values.push_back(*row->p_value);
-  }
-  const std::vector<double> adjusted = holm(p_values);
-  for (std::size_t i = 0; i < family.size(); ++i) {
-    Summary& row = *family[i];
-    const bool shown = adjusted[i] < 1 - options.confidence;
-    const bool large = std::abs(std::log(*row.ratio)) > std::log1p(options.least_effect);
-    if (row.log_ratios.size() < static_cast<std::size_t>(options.verdict_blocks)) {
-      row.verdict = Verdict::kIndicative;
-    } else if (!shown || !large) {
-      row.verdict = Verdict::kIndistinguishable;
-    } else {
-      row.verdict = *row.ratio > 1 ? Verdict::kHigher : Verdict::kLower;
-    }
-  }
-}
-
-void judge_all(std::vector<Summary>& rows, const SummaryOptions& options) {
-  std::map<std::string_view, std::vector<Summary*>> families;
-  for (Summary& row : rows) {
-    if (row.p_value) {
-      families[row.metric].push_back(&row);
-    }
-  }
-  for (auto& [metric, family] : families) {
-    judge(family, options);
-  }
 }
 
 }  // namespace
@@ -224,10 +190,10 @@ std::string_view verdict_word(const Summary& summary) {
   switch (summary.verdict) {
     case Verdict::kNone:
       return "";
-    case Verdict::kIndicative:
-      return "indicative";
-    case Verdict::kIndistinguishable:
-      return "indistinguishable";
+    case Verdict::kUndecided:
+      return "not decided";
+    case Verdict::kSame:
+      return "same";
     case Verdict::kHigher:
       return metric_named(summary.metric).if_higher;
     case Verdict::kLower:
@@ -254,7 +220,7 @@ std::vector<Summary> summarise(std::span<const Sample> samples, std::string_view
   for (const auto& [key, cell] : cells.by_key) {
     rows.push_back(digest_cell(cell, cells.baseline_of(key), options));
   }
-  judge_all(rows, options);
+  judge(rows, options);
   return rows;
 }
 

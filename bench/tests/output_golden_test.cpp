@@ -97,7 +97,7 @@ TEST(Formats, AFailedCellIsNeverANumber) {
       ++failed;
     }
   }
-  EXPECT_EQ(failed, 14);  // two cells of seven metrics
+  EXPECT_EQ(failed, 20);  // two cells of ten metrics
 }
 
 TEST(Formats, AreFoundByName) {

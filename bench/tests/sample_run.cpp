@@ -26,7 +26,9 @@ struct Work {
 constexpr std::array kWork{Work{Kind::kSynthetic, "pair", 1, 52e6, 4096e3},
                            Work{Kind::kSynthetic, "larson:max=2000", 1, 11e6, 20e6},
                            Work{Kind::kSynthetic, "larson:max=2000", 4, 31e6, 80e6},
-                           Work{Kind::kLibraries, "json", 1, 850, 6.5e6}};
+                           Work{Kind::kLibraries, "json", 1, 850, 6.5e6},
+                           Work{Kind::kPrograms, "program/lua", 1, 3, 30e6},
+                           Work{Kind::kPrograms, "program/perl", 1, 2, 900e6}};
 
 constexpr int kBlocks = 6;
 
@@ -76,7 +78,9 @@ void add_cell(std::vector<Sample>& samples, int block, std::size_t work_index,
   add(samples, cell, "throughput", "ops/s", speed);
   add(samples, cell, "wall_time", "s", 0.5 * work.operations_per_s / speed);
   add(samples, cell, "user_time", "s", 0.45 * work.operations_per_s / speed);
+  add(samples, cell, "system_time", "s", 0.01);
   add(samples, cell, "peak_rss", "bytes", work.live_bytes * 1.25 * made.size);
+  add(samples, cell, "mean_rss", "bytes", work.live_bytes * made.size);
   add(samples, cell, "fragmentation", "1", 1.25 * made.size);
   add(samples, cell, "major_faults", "1", 0);
   add(samples, cell, "iterations", "1", 0.5 * work.operations_per_s / 10);
@@ -90,7 +94,7 @@ RunFacts facts() {
   facts.suite = "quick";
   facts.baseline = "glibc";
   facts.allocators = {"osmem", "glibc", "jemalloc", "mimalloc", "limit"};
-  facts.workloads = {"pair", "larson:max=2000", "json"};
+  facts.workloads = {"pair", "larson:max=2000", "json", "program/lua", "program/perl"};
   facts.references = {"limit"};
   facts.repetitions = kBlocks;
   facts.min_time_s = 0.5;

@@ -1,4 +1,4 @@
-// Proves that quantiles, Student's t, Holm's correction and the bootstraps give the values that a
+// Proves that quantiles, Student's t, the corrections and the bootstraps give the values that a
 // hand computation or a printed table gives. Does not prove that a "95 %" interval covers 95 %:
 // coverage_simulation measures that.
 #include <gmock/gmock.h>
@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "bench/stats/bootstrap.hpp"
 #include "bench/stats/interval.hpp"
@@ -66,48 +67,99 @@ TEST(StudentT, PValueInClosedForm) {
   EXPECT_NEAR(student_two_sided_p(1, 1), 0.5, 1e-12);
   EXPECT_NEAR(student_two_sided_p(std::sqrt(1.6), 2), 1.0 / 3, 1e-12);
   EXPECT_DOUBLE_EQ(student_two_sided_p(0, 5), 1);
+  EXPECT_NEAR(student_two_sided_p(1.959963985, std::numeric_limits<double>::infinity()), 0.05, 1e-9);
+  EXPECT_NEAR(student_two_sided_p(-2.4469118, 6.0), 0.05, 1e-7);
+  EXPECT_NEAR(student_upper_p(-1, 1), 0.75, 1e-12);
 }
 
-TEST(EstimateMean, OfOneToFive) {
+TEST(Estimate, OfOneToFive) {
   // Mean 3; squares 4 + 1 + 0 + 1 + 4 = 10, variance 10 / 4 = 2.5, standard error sqrt(2.5 / 5) =
   // 0.707107. t(4 degrees, 95 %) = 2.776445, half width 1.963243. t = 3 / 0.707107 = 4.242641; with
   // cos^2 = 1 / (1 + 18 / 4) = 2/11 and sin = 3 / sqrt(11), p = 1 - sin (1 + cos^2 / 2) = 1 -
   // 0.904534 x 1.090909 = 0.013236.
   const std::array values{1.0, 2.0, 3.0, 4.0, 5.0};
-  const MeanEstimate estimate = estimate_mean(values, 0.95);
-  EXPECT_DOUBLE_EQ(estimate.mean, 3);
-  EXPECT_NEAR(estimate.interval->low, 1.036757, 1e-6);
-  EXPECT_NEAR(estimate.interval->high, 4.963243, 1e-6);
-  EXPECT_NEAR(*estimate.p_value, 0.013236, 1e-6);
+  const Estimate known = estimate(values);
+  EXPECT_DOUBLE_EQ(known.mean, 3);
+  EXPECT_NEAR(interval_of(known, 0.95)->low, 1.036757, 1e-6);
+  EXPECT_NEAR(interval_of(known, 0.95)->high, 4.963243, 1e-6);
+  EXPECT_NEAR(p_of_no_difference(known), 0.013236, 1e-6);
 }
 
-TEST(EstimateMean, OfOneValueHasNoInterval) {
+TEST(Estimate, OfOneValueHasNoInterval) {
   const std::array values{5.0};
-  const MeanEstimate estimate = estimate_mean(values, 0.95);
-  EXPECT_DOUBLE_EQ(estimate.mean, 5);
-  EXPECT_FALSE(estimate.interval);
-  EXPECT_FALSE(estimate.p_value);
+  EXPECT_DOUBLE_EQ(estimate(values).mean, 5);
+  EXPECT_FALSE(interval_of(estimate(values), 0.95));
 }
 
-TEST(EstimateMean, OfEqualValuesIsCertain) {
+TEST(Estimate, OfEqualValuesIsCertain) {
   const std::array twos{2.0, 2.0, 2.0};
-  EXPECT_DOUBLE_EQ(estimate_mean(twos, 0.95).interval->low, 2);
-  EXPECT_DOUBLE_EQ(*estimate_mean(twos, 0.95).p_value, 0);
+  EXPECT_DOUBLE_EQ(interval_of(estimate(twos), 0.95)->low, 2);
+  EXPECT_DOUBLE_EQ(p_of_no_difference(estimate(twos)), 0);
   const std::array zeros{0.0, 0.0};
-  EXPECT_DOUBLE_EQ(*estimate_mean(zeros, 0.95).p_value, 1);
+  EXPECT_DOUBLE_EQ(p_of_no_difference(estimate(zeros)), 1);
 }
 
-TEST(Holm, StepsDown) {
-  // Sorted 0.01 0.03 0.04: 3 x 0.01 = 0.03; 2 x 0.03 = 0.06; 1 x 0.04 = 0.04, but never below the
-  // one before: 0.06.
-  const std::array p_values{0.01, 0.04, 0.03};
-  EXPECT_THAT(holm(p_values), ElementsAre(DoubleNear(0.03, 1e-12), DoubleNear(0.06, 1e-12),
-                                          DoubleNear(0.06, 1e-12)));
+TEST(BenjaminiHochberg, StepsUp) {
+  // Sorted 0.01 0.03 0.035: 3/1 x 0.01 = 0.03; 3/2 x 0.03 = 0.045, but never above the one after: 3/3 x 0.035 = 0.035.
+  const std::array p_values{0.01, 0.035, 0.03};
+  EXPECT_THAT(benjamini_hochberg(p_values),
+              ElementsAre(DoubleNear(0.03, 1e-12), DoubleNear(0.035, 1e-12), DoubleNear(0.035, 1e-12)));
 }
 
-TEST(Holm, NeverExceedsOne) {
+TEST(BenjaminiHochberg, NeverExceedsOne) {
   const std::array p_values{0.9, 0.8};
-  EXPECT_THAT(holm(p_values), ElementsAre(1, 1));
+  EXPECT_THAT(benjamini_hochberg(p_values), ElementsAre(DoubleNear(0.9, 1e-12), DoubleNear(0.9, 1e-12)));
+}
+
+TEST(Gamma, DerivativesAreThoseOfPrintedTables) {
+  // digamma(1) is minus Euler's constant, trigamma(1) pi^2 / 6; at 1/2: digamma(1) - 2 ln 2, and pi^2 / 2.
+  EXPECT_NEAR(digamma(1), -0.5772156649015329, 1e-12);
+  EXPECT_NEAR(digamma(0.5), -1.9635100260214235, 1e-12);
+  EXPECT_NEAR(trigamma(1), 1.6449340668482264, 1e-12);
+  EXPECT_NEAR(trigamma(0.5), 4.934802200544679, 1e-12);
+  EXPECT_NEAR(inverse_trigamma(1.6449340668482264), 1, 1e-9);
+}
+
+TEST(CommonScatter, IsTheVarianceOfCellsThatDifferOnlyByChance) {
+  // Twelve cells with the same values: less unlike than chance makes them. The variance of {-1, 0, 1} is 1, and with 2 degrees the
+  // mean of ln s^2 is ln 1 - digamma(1) + ln 1 above, so exp(0.5772).
+  const std::vector<std::vector<double>> cells(12, {-1, 0, 1});
+  const Scatter scatter = common_scatter(cells);
+  EXPECT_NEAR(scatter.variance, std::exp(0.5772156649015329), 1e-9);
+  EXPECT_DOUBLE_EQ(scatter.degrees, 24);
+}
+
+TEST(CommonScatter, IsUnknownForAHandfulOfCellsAndForCellsWithoutScatter) {
+  const std::vector<std::vector<double>> few(9, {-1, 0, 1});
+  EXPECT_EQ(common_scatter(few).degrees, 0);
+  const std::vector<std::vector<double>> even(20, {1, 1, 1});
+  EXPECT_EQ(common_scatter(even).degrees, 0);
+}
+
+TEST(CommonScatter, TellsLittleWhereCellsDifferALot) {
+  std::vector<std::vector<double>> cells;
+  for (int i = 0; i < 20; ++i) {
+    const double size = i % 2 == 0 ? 1 : 1000;
+    cells.push_back({-size, 0, size});
+  }
+  EXPECT_LT(common_scatter(cells).degrees, 1);
+}
+
+TEST(Estimate, CountsThePriorAsMoreDifferences) {
+  // Variance of 1 to 5: 2.5 with 4 degrees. Prior 1 with 6: (6 x 1 + 4 x 2.5) / 10 = 1.6; standard error sqrt(1.6 / 5).
+  const std::array values{1.0, 2.0, 3.0, 4.0, 5.0};
+  const Estimate known = estimate(values, {1, 6});
+  EXPECT_DOUBLE_EQ(known.degrees, 10);
+  EXPECT_NEAR(known.standard_error, std::sqrt(1.6 / 5), 1e-12);
+}
+
+TEST(TwoOneSidedTests, GiveTheWorseSidesP) {
+  // Mean 1, standard error 0.5, 2 degrees, margin 2: t = 2, P(T > 2) = (1 - 2 / sqrt(6)) / 2 = 0.091752.
+  EXPECT_NEAR(p_of_not_within({1, 0.5, 2}, 2), 0.0917517, 1e-6);
+  EXPECT_NEAR(p_of_not_within({-1, 0.5, 2}, 2), 0.0917517, 1e-6);
+  EXPECT_NEAR(p_of_not_within({3, 0.5, 2}, 2), 1 - 0.0917517, 1e-6);
+  EXPECT_DOUBLE_EQ(p_of_not_within({1, 0, 2}, 2), 0);
+  EXPECT_DOUBLE_EQ(p_of_not_within({3, 0, 2}, 2), 1);
 }
 
 TEST(BcaBootstrap, OfTwoValues) {
@@ -140,7 +192,7 @@ TEST(BootstrapT, IsRepeatableAndNearStudentForEvenValues) {
   const std::array values{-9., -7., -5., -3., -1., 1., 3., 5., 7., 9.};
   const Interval interval = bootstrap_t_interval(values, 0.95, 20000, 7);
   const Interval again = bootstrap_t_interval(values, 0.95, 20000, 7);
-  const Interval student = *estimate_mean(values, 0.95).interval;
+  const Interval student = *interval_of(estimate(values), 0.95);
   EXPECT_DOUBLE_EQ(interval.low, again.low);
   EXPECT_NEAR(interval.low, student.low, 0.6);
   EXPECT_NEAR(interval.high, student.high, 0.6);

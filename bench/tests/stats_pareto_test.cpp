@@ -27,6 +27,7 @@ GeometricMean mean_of(const std::string& metric, const Point& point, double rati
   mean.metric = metric;
   mean.allocator = point.allocator;
   mean.cells = 30;
+  mean.families = 20;
   mean.ratio = ratio;
   for (int block = 0; block < blocks && point.allocator != "glibc"; ++block) {
     mean.log_ratios.push_back({block, std::log(ratio) + (block % 2 == 0 ? 1 : -1) * point.scatter});
@@ -42,7 +43,7 @@ std::optional<ParetoFront> front_of(const std::vector<Point>& points, int blocks
     means.push_back(mean_of("peak_rss", point, point.peak_rss, blocks));
     names.push_back(point.allocator);
   }
-  return pareto_front(means, names, "glibc");
+  return pareto_front(Kind::kSynthetic, means, names, "glibc");
 }
 
 const ParetoPoint& at(const ParetoFront& front, std::string_view allocator) {
@@ -89,6 +90,22 @@ TEST(ParetoFront, LessThanOnePercentShowsNothing) {
   EXPECT_FALSE(at(*front, "mine").shown);
 }
 
+TEST(ParetoFront, OffItIsShownOnlyIfTheRivalIsShownNotToBeWorseInTheOtherFigure) {
+  // The rival is far leaner and by its point 2 % faster; but its throughput scatters by 10 %, so it may as well be slower.
+  const auto front_with = [](double scatter_of_throughput) {
+    const Point rival{"rival", 1.02, 0.5, scatter_of_throughput};
+    const Point lean{"rival", 1.02, 0.5, 0.001};
+    const Point base{"glibc", 1, 1};
+    const std::vector<GeometricMean> means{mean_of("throughput", base, 1, kBlocks), mean_of("peak_rss", base, 1, kBlocks),
+                                           mean_of("throughput", rival, 1.02, kBlocks), mean_of("peak_rss", lean, 0.5, kBlocks)};
+    const std::vector<std::string> names{"glibc", "rival"};
+    return *pareto_front(Kind::kSynthetic, means, names, "glibc");
+  };
+  EXPECT_FALSE(at(front_with(0.1), "glibc").on_front);
+  EXPECT_FALSE(at(front_with(0.1), "glibc").shown);
+  EXPECT_TRUE(at(front_with(0.001), "glibc").shown);
+}
+
 TEST(ParetoFront, EqualsAreBothOnIt) {
   const auto front = front_of({{"glibc", 1, 1}, {"twin", 1, 1, 0}});
   EXPECT_TRUE(at(*front, "glibc").on_front);
@@ -101,7 +118,7 @@ TEST(ParetoFront, NeedsTwoCandidatesWithBothFigures) {
   const std::vector<GeometricMean> means{mean_of("throughput", {"a", 1, 1}, 1, 5),
                                          mean_of("throughput", {"b", 1, 1}, 1, 5)};
   const std::vector<std::string> names{"a", "b"};
-  EXPECT_FALSE(pareto_front(means, names, "a"));
+  EXPECT_FALSE(pareto_front(Kind::kSynthetic, means, names, "a"));
 }
 
 TEST(ParetoFront, IsSaidInWords) {
@@ -111,8 +128,8 @@ TEST(ParetoFront, IsSaidInWords) {
   EXPECT_THAT(
       sentences(*front),
       ElementsAre(
-          HasSubstr("front of 2 allocators, where no other is both faster and leaner: mine. "
-                    "Geometric means over 30 cells, 10 blocks"),
+          HasSubstr("synthetic: on the throughput-RSS front of 2 allocators, where no other is both faster and "
+                    "leaner: mine. Geometric means over 20 families, 10 blocks"),
           "mine has 2.00 (2.00 to 2.00) times the throughput of glibc and 0.50 (0.50 to 0.50) "
           "times its peak RSS; on the front, shown against every other.",
           "glibc is the baseline; off the front, shown: mine has 2.00 (2.00 to 2.00) times its "

@@ -1,4 +1,4 @@
-"""Throughput against peak RSS: who is both faster and leaner."""
+"""Throughput against peak RSS, a panel a kind of work: who is both faster and leaner."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Point:
         return self.throughput.ratio
 
 
-def points_of(run: Run) -> list[Point]:
+def points_of(run: Run, kind: str) -> list[Point]:
     points = []
     for name in run.allocators:
-        speed, size = run.mean("throughput", name), run.mean("peak_rss", name)
+        speed, size = run.mean(kind, "throughput", name), run.mean(kind, "peak_rss", name)
         if speed and size and speed.ratio is not None and size.ratio is not None:
             points.append(Point(name, speed, size, name in run.references))
     return points
@@ -75,8 +75,8 @@ def draw_point(axes: Axes, point: Point, colour: str, marker: str) -> None:
 
 def label(axes: Axes, point: Point, colour: str, taken: list[Bbox]) -> None:
     """Beside the point, in the first place where it hides no label and no point."""
-    name = point.allocator + (" (reference, no candidate)" if point.reference else "")
-    text = f"{name}\n{three_digits(point.y)}× throughput, {three_digits(point.x)}× RSS"
+    name = point.allocator + (" (reference)" if point.reference else "")
+    text = f"{name} {three_digits(point.y)} / {three_digits(point.x)}"
     renderer = axes.figure.canvas.get_renderer()
     for dx, dy, side, base in PLACES:
         note = axes.annotate(text, (point.x, point.y), xytext=(dx, dy), textcoords="offset points", fontsize=8,
@@ -113,31 +113,57 @@ def ratio_axes(axes: Axes, points: list[Point]) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def scatter(run: Run, directory: Path) -> list[Path]:
-    """Nothing is drawn unless two allocators have both figures."""
-    points = points_of(run)
-    front = front_of(points)
-    if len(points) < 2 or not front:
-        return []
-    figure, axes = plt.subplots(figsize=(8.2, 6.0))
-    figure.subplots_adjust(left=0.09, right=0.98, top=0.925, bottom=0.165)
+def draw_kind(axes: Axes, run: Run, kind: str, points: list[Point]) -> None:
     ratio_axes(axes, points)
     axes.grid()
     axes.axvline(1, color="#BBBBBB", linewidth=1)
     axes.axhline(1, color="#BBBBBB", linewidth=1)
-    draw_front(axes, front, axes.get_xlim()[1], axes.get_ylim()[0])
+    draw_front(axes, front_of(points), axes.get_xlim()[1], axes.get_ylim()[0])
     palette, shapes = colours(run.allocators), markers(run.allocators)
     for point in points:
         draw_point(axes, point, palette[point.allocator], shapes[point.allocator])
-    taken = [Bbox.from_bounds(*(axes.transData.transform((point.x, point.y)) - 7), 14, 14) for point in points]
+    taken = obstacles(axes, points)
     for point in points:
         label(axes, point, palette[point.allocator], taken)
-    axes.set_xlabel(f"← lower is better      peak RSS, ratio to {run.baseline} (logarithmic)")
-    axes.set_ylabel(f"throughput, ratio to {run.baseline} (logarithmic)      higher is better →")
-    figure.suptitle("Throughput against peak RSS: top left is best", x=0.012, ha="left", fontsize=13,
+    families = max(mean.families for point in points for mean in (point.throughput, point.peak_rss))
+    axes.set_title(f"{kind or 'all'} ({families} {'family' if families == 1 else 'families'})", loc="left")
+    axes.set_xlabel(f"← peak RSS, ratio to {run.baseline}")
+    axes.set_ylabel(f"throughput, ratio to {run.baseline} →")
+
+
+def obstacles(axes: Axes, points: list[Point]) -> list[Bbox]:
+    """What no label may hide: markers and interval lines."""
+    boxes = []
+    for point in points:
+        centre = axes.transData.transform((point.x, point.y))
+        boxes.append(Bbox.from_bounds(centre[0] - 7, centre[1] - 7, 14, 14))
+        for mean, horizontal in ((point.peak_rss, True), (point.throughput, False)):
+            if mean.ratio_low is not None and mean.ratio_high is not None:
+                first, last = ((mean.ratio_low, point.y), (mean.ratio_high, point.y)) if horizontal else \
+                    ((point.x, mean.ratio_low), (point.x, mean.ratio_high))
+                (x0, y0), (x1, y1) = axes.transData.transform(first), axes.transData.transform(last)
+                boxes.append(Bbox.from_extents(x0 - 1, y0 - 1, x1 + 1, y1 + 1))
+    return boxes
+
+
+def scatter(run: Run, directory: Path) -> list[Path]:
+    """Nothing is drawn unless two allocators have both figures in some kind."""
+    kinds = {kind: points_of(run, kind) for kind in run.kinds("throughput")}
+    kinds = {kind: points for kind, points in kinds.items() if len(points) > 1 and front_of(points)}
+    if not kinds:
+        return []
+    columns = min(2, len(kinds))
+    rows = -(-len(kinds) // columns)
+    width, height = (8.2 if columns == 1 else 11.5), (0.4 + 0.8 + (5.0 if rows == 1 else 4.2 * rows))
+    figure, panels = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    figure.subplots_adjust(left=0.07, right=0.985, top=1 - 0.75 / height, bottom=1.15 / height, hspace=0.32, wspace=0.18)
+    for axes, (kind, points) in zip(panels.flat, kinds.items()):
+        draw_kind(axes, run, kind, points)
+    for axes in list(panels.flat)[len(kinds):]:
+        axes.set_visible(False)
+    figure.suptitle("Throughput against peak RSS: top left is best", x=0.012, ha="left", y=1 - 0.10 / height, va="top", fontsize=13,
                     fontweight="bold")
-    cells = sorted({mean.cells for point in points for mean in (point.throughput, point.peak_rss)})
-    counted = " and ".join(str(count) for count in cells)
-    note = (f"Geometric means over {counted} cells; lines: 95 % intervals, n = {run.repetitions('throughput')} blocks. "
-            "Dashed: the front; what lies in the shade is beaten in both.")
+    note = (f"Geometric means, a family one vote; figures: throughput / peak RSS; lines: 95 % intervals, "
+            f"n = {run.repetitions('throughput')} blocks. Dashed: the front; whoever lies in the shade is beaten in one figure and not "
+            "better in the other, by the points.")
     return finish(figure, run, note, directory / "throughput_against_rss")

@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+# In the order in which tables and charts show them, as in bench/model/kind.hpp. Runs published before there were kinds have "".
+KINDS = ["programs", "libraries", "traces", "synthetic", "own", ""]
+
+# What summary.csv's verdict says where nothing differs; the last two are of runs published before there were three verdicts.
+NO_DIFFERENCE = {"", "baseline", "same", "not decided", "indicative", "indistinguishable"}
+
+
 class RunError(Exception):
     """A run directory that lacks something or holds something unreadable; one line that says what to do."""
 
@@ -27,6 +34,7 @@ class Row:
     """A row of summary.csv. Figures are None where the file has none."""
 
     cell: Cell
+    kind: str
     metric: str
     unit: str
     allocator: str
@@ -43,15 +51,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Mean:
-    """A row of means.csv."""
+    """A row of means.csv: over one kind of work, a family of cells one vote."""
 
+    kind: str
     metric: str
     allocator: str
+    families: int
     cells: int
     cells_left_out: int
     ratio: float | None
     ratio_low: float | None
     ratio_high: float | None
+    without_family: str = ""
+    without_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +106,13 @@ class Run:
     def metrics(self) -> list[str]:
         return list(dict.fromkeys(row.metric for row in self.rows))
 
-    def cells(self, metric: str) -> list[Cell]:
-        return list(dict.fromkeys(row.cell for row in self.rows if row.metric == metric))
+    def cells(self, metric: str, kind: str | None = None) -> list[Cell]:
+        return list(dict.fromkeys(row.cell for row in self.rows if row.metric == metric and kind in (None, row.kind)))
+
+    def kinds(self, metric: str) -> list[str]:
+        """Those that have a cell with that metric."""
+        present = {row.kind for row in self.rows if row.metric == metric}
+        return [kind for kind in KINDS if kind in present]
 
     def row(self, cell: Cell, metric: str, allocator: str) -> Row | None:
         for row in self.rows:
@@ -103,9 +120,9 @@ class Run:
                 return row
         return None
 
-    def mean(self, metric: str, allocator: str) -> Mean | None:
+    def mean(self, kind: str, metric: str, allocator: str) -> Mean | None:
         for mean in self.means:
-            if (mean.metric, mean.allocator) == (metric, allocator):
+            if (mean.kind, mean.metric, mean.allocator) == (kind, metric, allocator):
                 return mean
         return None
 
@@ -143,7 +160,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def read_summary(path: Path) -> list[Row]:
     return [
-        Row(Cell(line["workload"], int(line["threads"])), line["metric"], line["unit"], line["allocator"],
+        Row(Cell(line["workload"], int(line["threads"])), line.get("kind", ""), line["metric"], line["unit"], line["allocator"],
             int(line["n"]), number(line["median"]), number(line["low"]), number(line["high"]),
             number(line["ratio"]), number(line["ratio_low"]), number(line["ratio_high"]),
             line["verdict"], line["status"])
@@ -153,8 +170,9 @@ def read_summary(path: Path) -> list[Row]:
 
 def read_means(path: Path) -> list[Mean]:
     return [
-        Mean(line["metric"], line["allocator"], int(line["cells"]), int(line["cells_left_out"]),
-             number(line["ratio"]), number(line["ratio_low"]), number(line["ratio_high"]))
+        Mean(line.get("kind", ""), line["metric"], line["allocator"], int(line.get("families") or line["cells"]),
+             int(line["cells"]), int(line["cells_left_out"]), number(line["ratio"]), number(line["ratio_low"]),
+             number(line["ratio_high"]), line.get("without_family", ""), number(line.get("without_ratio", "")))
         for line in read_table(path)
     ]
 
@@ -175,6 +193,15 @@ def read_timelines(path: Path) -> list[TimelinePoint]:
         if line["block"] == first[(line["workload"], line["threads"], line["allocator"])]
     ]
     return sorted(points, key=lambda point: (point.allocator, point.time_s))
+
+
+def check_complete(run: Run) -> None:
+    """A summary.csv that was cut off holds fewer cells than means.csv counts."""
+    for mean in run.means:
+        cells = len(run.cells(mean.metric, mean.kind))
+        if cells < mean.cells + mean.cells_left_out:
+            raise RunError(f"{run.directory}/summary.csv has {cells} cells with {mean.metric}, means.csv counts "
+                           f"{mean.cells + mean.cells_left_out}; it was cut off: copy the run again")
 
 
 def read_run(directory: Path) -> Run:

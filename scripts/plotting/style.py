@@ -21,9 +21,10 @@ KNOWN_COLOURS = {
     "tcmalloc": "#CC79A7", "limit": "#6E6E6E",
 }
 SPARE_COLOURS = ["#56B4E9", "#E69F00", "#882255", "#44AA99", "#332288", "#AA4499", "#117733", "#DDCC77"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
+KNOWN_MARKERS = {"osmem": "o", "glibc": "s", "jemalloc": "^", "mimalloc": "D", "tcmalloc": "v", "limit": "P"}
+SPARE_MARKERS = ["X", "<", ">", "h", "p", "*", "8", "d"]
 BETTER, WORSE, UNDECIDED = "#0072B2", "#D55E00", "#8C8C8C"
-TITLES = {"throughput": "Throughput", "wall_time": "Wall time", "peak_rss": "Peak RSS"}
+TITLES = {"throughput": "Throughput", "wall_time": "Wall time", "peak_rss": "Peak RSS", "mean_rss": "Mean RSS", "cost": "Cost"}
 HIGHER_IS_BETTER = {"throughput"}
 POINTS_PER_INCH = 150
 CAPTION_CHARS_PER_INCH = 15.5
@@ -42,7 +43,9 @@ def colours(allocators: list[str]) -> dict[str, str]:
 
 
 def markers(allocators: list[str]) -> dict[str, str]:
-    return {name: MARKERS[index % len(MARKERS)] for index, name in enumerate(allocators)}
+    """An allocator that is known has the same shape in every chart, whoever else takes part."""
+    spare = iter(SPARE_MARKERS * (1 + len(allocators) // len(SPARE_MARKERS)))
+    return {name: KNOWN_MARKERS.get(name) or next(spare) for name in allocators}
 
 
 def better_arrow(metric: str) -> str:
