@@ -113,10 +113,10 @@ def best_runs(results: Path) -> list[KindOfRun]:
     runs = [read_run(path.parent) for path in sorted(results.glob("*/means.csv")) if path.parent.name != "local"]
     chosen = []
     for kind in KINDS[:-1]:
-        having = [(families_of(run, kind), str(run.environment.get("date", "")), run) for run in runs if families_of(run, kind) > 0]
+        having = [run for run in runs if families_of(run, kind) > 0]
         if having:
-            families, _, run = max(having, key=lambda item: item[:2])
-            chosen.append(KindOfRun(kind, run, families))
+            run = max(having, key=lambda run: (families_of(run, kind), str(run.environment.get("date", "")), run.directory.name))
+            chosen.append(KindOfRun(kind, run, families_of(run, kind)))
     return chosen
 
 

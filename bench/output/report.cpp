@@ -58,6 +58,9 @@ Report digest(RunFacts facts, std::vector<Sample> samples) {
   put_in_order(report.summaries, facts);
   report.means = geometric_means(report.summaries, facts.baseline, options);
   report.costs = cell_costs(samples, facts.baseline, candidates(facts));
+  std::ranges::stable_sort(report.costs, {}, [&](const CellCost& cell) {
+    return std::tuple(std::ranges::find(kKinds, cell.kind) - kKinds.begin(), rank_of(cell.workload, facts.workloads), cell.threads);
+  });
   report.warnings = facts.warnings;
   for (Warning& warning : noise_warnings(samples)) {
     report.warnings.push_back(std::move(warning));

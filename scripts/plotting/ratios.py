@@ -19,13 +19,14 @@ HEAD_INCHES = 0.80
 FOOT_INCHES = 1.05
 LABEL_INCHES = 2.2
 MOST_ROWS = 34  # of a page, so that it fits a screen
+MOST_SQUARES = 50  # of a column of the heat map
 FULL_COLOUR_RATIO = 2.0
 
 
-def limits(run: Run, metric: str) -> tuple[float, float]:
-    """One scale for all panels and pages. A few outliers do not squeeze the others: what lies beyond is an arrow at the edge, with its
+def limits(run: Run, metric: str, kind: str | None = None) -> tuple[float, float]:
+    """One scale for all panels of a kind. A few outliers do not squeeze the others: what lies beyond is an arrow at the edge, with its
     figure."""
-    logs = sorted(math.log(row.ratio) for row in run.rows if row.metric == metric and row.ratio)
+    logs = sorted(math.log(row.ratio) for row in run.rows if row.metric == metric and row.ratio and kind in (None, row.kind))
     if not logs:
         return 0.9, 1.1
     quartiles = [logs[int(share * (len(logs) - 1))] for share in (0.25, 0.75)]
@@ -82,7 +83,9 @@ def draw_cell(axes: Axes, y: float, row: Row | None, low: float, high: float) ->
     colour = verdict_colour(row)
     if row.ratio_low is not None and row.ratio_high is not None:
         ends = [max(row.ratio_low, low), min(row.ratio_high, high)]
-        axes.plot(ends, [y, y], color=colour, linewidth=1.3, marker="|", markersize=5.5, markeredgewidth=1.1)
+        axes.plot(ends, [y, y], color=colour, linewidth=1.3)
+        inside = [end for end in (row.ratio_low, row.ratio_high) if low <= end <= high]  # a line without an end goes on
+        axes.plot(inside, [y] * len(inside), color=colour, linestyle="none", marker="|", markersize=5.5, markeredgewidth=1.1)
     filled = colour != UNDECIDED
     beyond = ">" if row.ratio > high else "<" if row.ratio < low else None
     axes.plot([min(max(row.ratio, low), high)], [y], marker=beyond or "o", markersize=6 if beyond else 3.6, color=colour,
@@ -142,7 +145,7 @@ def forest_page(run: Run, metric: str, page: Page, directory: Path) -> list[Path
     figure, panels = plt.subplots(1, len(subjects), figsize=(width, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left=label_inches / width, right=1 - 0.55 / width, top=1 - HEAD_INCHES / height,
                            bottom=FOOT_INCHES / height, wspace=0.32)
-    low, high = limits(run, metric)
+    low, high = limits(run, metric, page.kind)
     for axes, subject in zip(panels[0], subjects):
         ratio_axis(axes, low, high)
         axes.grid(axis="x")
@@ -214,9 +217,9 @@ def draw_heat(axes: Axes, run: Run, metric: str, rows: list[tuple[str, Cell]]) -
 def heat(run: Run, metric: str, directory: Path) -> list[Path]:
     """All cells in one picture, in columns where there are many; kinds apart."""
     rows = [(kind, cell) for kind in run.kinds(metric) for cell in run.cells(metric, kind)]
-    columns = -(-len(rows) // MOST_ROWS)
+    columns = -(-len(rows) // MOST_SQUARES)
     size = -(-len(rows) // columns)
-    label_inches = label_column_inches([cell for _, cell in rows])
+    label_inches = 0.25 + 0.06 * max(len(cell.label()) for _, cell in rows)
     panel_inches = 0.62 * len(run.subjects)
     width = max(6.5, columns * (label_inches + panel_inches) + 0.2)
     height = HEAD_INCHES + 0.75 + 0.2 * size
