@@ -13,7 +13,7 @@
 #include "allocator/osmem/api/process.hpp"
 #include "allocator/osmem/threads/remote_cache.hpp"
 
-// malloc_slow                          free_slow                       free_overflow
+// malloc_slow                          free_of_other                   free_overflow
 //   swap in the freed blocks             run: page heap                  give the freed blocks to their slabs
 //   refill: Heap::gather                 slab of another thread:         (every free, while freeing goes on
 //   allocate_run: page heap                RemoteCache, send_home         without allocation)
@@ -25,8 +25,8 @@ namespace {
 // all of them in a thread that calls now and then only: it may not come again for long.
 constexpr std::uint32_t kTicks = 32;
 constexpr std::uint32_t kTicksWhilePending = 8;
-// The same in a thread that frees blocks of others, in times that it has to send chains of them home.
-constexpr std::uint32_t kSettlesPerLook = 8;
+// The same in a thread that frees blocks of others, in chains of them that it sends home.
+constexpr std::uint32_t kSendsPerLook = 8;
 
 void tick(Heap* heap, std::uint32_t ticks = 1) {
   if (heap->ticks > ticks) [[likely]] {
@@ -189,31 +189,57 @@ void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed
 // Frees beyond the thread's own slabs.
 
 // A chain has to go home; also the occasion to look at the clock.
-[[gnu::noinline]] void settle_remote(RemoteCache::Chain* full) {
+[[gnu::noinline]] void send_remote(RemoteCache::Chain& full) {
   const int saved_errno = errno;
+  RemoteCache::send(full);
   RemoteCache* remote = t_cache.remote;
-  remote->settle(*full);
   if (remote->ticks-- == 0) {
-    remote->ticks = kSettlesPerLook;
+    remote->ticks = kSendsPerLook;
     maintain();
   }
   errno = saved_errno;
 }
 
-// The first block of a slab for some time, of another thread's at all, or after this thread's end.
-[[gnu::noinline]] void free_into_new_chain(Slab* slab, Block* block) {
+// The thread's chains, made now if need be; none for a thread past its end, or without memory.
+RemoteCache* remote_cache() {
+  if (t_cache.remote != &g_no_chains) return t_cache.remote;
+  if (t_cache.state == ThreadState::kExited) return nullptr;
+  RemoteCache* remote = acquire_remote_cache();
+  if (remote == nullptr) return nullptr;
+  t_cache.remote = remote;
+  if (t_cache.state == ThreadState::kNew) watch_thread_end();
+  return remote;
+}
+
+// Another thread's block, when its chain has to be started, or its slab is of several slices.
+[[gnu::noinline]] void free_remote_rarely(void* ptr, std::size_t slice) {
   const int saved_errno = errno;
-  if (t_cache.remote == nullptr && t_cache.state != ThreadState::kExited) {
-    t_cache.remote = acquire_remote_cache();
-    if (t_cache.remote != nullptr && t_cache.state == ThreadState::kNew) watch_thread_end();
-  }
-  if (RemoteCache* remote = t_cache.remote; remote != nullptr) {
-    RemoteCache::Chain* chain = remote->start(slab, block);
-    if (remote->add(*chain, block)) settle_remote(chain);
+  Slab* slab = slab_of_slice(slice);
+  check_block(slab, slice - g_region.slabs[slice].head_offset, ptr);
+  auto* block = static_cast<Block*>(ptr);
+  Heap* heap = slab->heap.load(std::memory_order_relaxed);  // relaxed: blocks of a slab that has left are sent on
+  const std::uintptr_t owner = g_region.owner(slice).load(std::memory_order_relaxed);  // relaxed: as above
+  RemoteCache* remote = owner == 0 ? nullptr : remote_cache();
+  if (remote == nullptr) {
+    send_home(heap, block, block, slab->block_bytes);
   } else {
-    send_home(slab, block, block, 1);
+    RemoteCache::Chain& chain = remote->chain_of(owner);
+    if (chain.owner != owner || chain.heap != heap) RemoteCache::start(chain, owner, heap, block);
+    if (RemoteCache::add(chain, block, slab->block_bytes)) send_remote(chain);
   }
   errno = saved_errno;
+}
+
+// A block of a heap without a thread: its slab becomes this thread's, and so do the frees that follow.
+[[gnu::noinline]] void free_abandoned(void* ptr, std::size_t slice) {
+  Slab* slab = slab_of_slice(slice);
+  check_block(slab, slice - g_region.slabs[slice].head_offset, ptr);
+  const int saved_errno = errno;
+  // The slab is the thread's own, too, if the thread has just got the heap that it is in.
+  if (Heap* heap = thread_heap(); heap != nullptr && !owns(slice)) adopt_slab(*heap, slab);
+  errno = saved_errno;
+  if (owns(slice)) return fast_free(ptr);
+  free_remote_rarely(ptr, slice);
 }
 
 [[gnu::noinline]] void give_up_run(Heap* heap, PageRange run) {
@@ -319,20 +345,28 @@ namespace {
 
 }  // namespace
 
-// Blocks of other threads' slabs, and runs, stay in this function; what is rare is called last.
-void free_slow(void* ptr) {
-  const std::size_t slice = g_region.slice_of(ptr);
-  if (!g_region.contains(slice)) return free_rarely(ptr, slice);
-  Slab* slab = &g_region.slabs[slice];
-  if (!is_slab(slab->kind)) return slab->kind == SliceKind::kRun ? free_run(ptr, slice) : free_rarely(ptr, slice);
-  const std::size_t first_slice = slice - slab->head_offset;
-  slab -= slab->head_offset;
-  check_block(slab, first_slice, ptr);
-  auto* block = static_cast<Block*>(ptr);
-  RemoteCache* remote = t_cache.remote;
-  RemoteCache::Chain* chain = remote == nullptr ? nullptr : remote->find(slab, first_slice);
-  if (chain == nullptr) [[unlikely]] return free_into_new_chain(slab, block);
-  if (remote->add(*chain, block)) [[unlikely]] settle_remote(chain);
+// What the thread does not own, in the heap's range.
+[[gnu::noinline]] static void free_other_kind(void* ptr, std::size_t slice) {
+  // Relaxed: as in owns().
+  if (g_region.owner(slice).load(std::memory_order_relaxed) != 0) return free_remote_rarely(ptr, slice);
+  const SliceKind kind = g_region.slabs[slice].kind;
+  if (kind == SliceKind::kRun) return free_run(ptr, slice);
+  return is_slab(kind) ? free_abandoned(ptr, slice) : free_rarely(ptr, slice);
+}
+
+void free_outside(void* ptr) { free_rarely(ptr, g_region.slice_of(ptr)); }
+
+// Blocks of other threads' slabs stay in this function; what is rare is called last.
+void free_of_other(void* ptr, std::size_t slice) {
+  asm("" : "+r"(slice));  // or the compiler computes 8 * slice, in an instruction of its own
+  const std::uintptr_t owner = g_region.owner(slice).load(std::memory_order_relaxed);  // relaxed: as in owns()
+  RemoteCache::Chain& chain = t_cache.remote->chain_of(owner);
+  if (chain.owner != owner) [[unlikely]] return free_other_kind(ptr, slice);
+  const RemoteClass* known = remote_class(chain.heap, g_region.bin(slice));
+  if (known == nullptr) [[unlikely]] return free_remote_rarely(ptr, slice);
+  const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(ptr) % kSliceBytes;
+  if (offset * known->reciprocal >= known->reciprocal) [[unlikely]] return free_remote_rarely(ptr, slice);  // says what is wrong
+  if (RemoteCache::add(chain, static_cast<Block*>(ptr), known->block_bytes)) [[unlikely]] send_remote(chain);
 }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) {

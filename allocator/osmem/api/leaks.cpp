@@ -13,14 +13,12 @@ namespace {
 
 constexpr std::uint32_t kMaxSlabBlocks = kSliceBytes / 16;
 
-// Which blocks of a slab are not live: free, waiting in the remote chain, or never handed out.
+// Which blocks of a slab are not live: free, on their way home from another thread, or never handed out.
 class FreeBlocks {
  public:
   explicit FreeBlocks(const Slab& slab) : slab_(slab), start_(g_region.slice_start(g_region.index_of(&slab))) {
     mark_list(slab.free);
-    if (const std::uint32_t name = slab.remote.head(); name != 0) {
-      mark_list(reinterpret_cast<const Block*>(start_ + (std::uintptr_t{name} - 1) * 16));
-    }
+    for_each_heap([this](const Heap* heap) { mark_list(reinterpret_cast<const Block*>(heap->inbox.top())); });
   }
   [[nodiscard]] bool live(std::uint32_t index) const {
     return index < slab_.carved_count && !free_.test(index);
@@ -30,9 +28,12 @@ class FreeBlocks {
   }
 
  private:
+  // Of a list, the blocks of this slab.
   void mark_list(const Block* block) {
     for (; block != nullptr; block = block->next) {
-      free_.set(static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(block) - start_) / slab_.block_bytes));
+      const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(block) - start_;
+      const std::size_t index = offset / slab_.block_bytes;
+      if (index < slab_.capacity) free_.set(static_cast<std::uint32_t>(index));
     }
   }
 

@@ -35,9 +35,8 @@ constexpr std::uintptr_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 void end_thread() {
   give_back_thread_lists();
   t_cache.state = ThreadState::kExited;  // from here on: the shared heap
-  if (t_cache.remote != nullptr) {
-    RemoteCache* remote = t_cache.remote;
-    t_cache.remote = nullptr;
+  if (RemoteCache* remote = t_cache.remote; remote != &g_no_chains) {
+    t_cache.remote = &g_no_chains;
     remote->flush();
     retire_remote_cache(remote);
   }
@@ -146,13 +145,12 @@ void retire_orphan(Heap* heap) {
 
 void give_back_everything() {
   give_back_thread_lists();
-  if (t_cache.remote != nullptr) t_cache.remote->flush();
+  t_cache.remote->flush();
   if (t_cache.heap != nullptr) {
-    t_cache.heap->collect_remote();
+    t_cache.heap->take_arrivals();
     t_cache.heap->release_empty();
     t_cache.heap->purge_idle();
   }
-  collect_all_pooled();
 }
 
 namespace {
@@ -202,9 +200,9 @@ void maintain() {
       heap->last_tick_ms = now;
       // While memory is to go back, the lists of a thread that hardly allocates hold slabs for nothing.
       if (heap->trickles && purge_pending()) give_back_thread_lists();
-      heap->collect_remote();
+      heap->take_arrivals();
       heap->release_empty();
-      if (t_cache.remote != nullptr) t_cache.remote->flush();
+      t_cache.remote->flush();
     }
   }
   purge_unwanted(now);

@@ -1,5 +1,7 @@
 #include "allocator/osmem/api/report.hpp"
 
+#include <algorithm>
+
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/api/process.hpp"
@@ -18,7 +20,6 @@ struct ClassFigures {
   std::size_t capacity = 0;  // blocks
   std::size_t carved = 0;
   std::size_t free = 0;
-  std::size_t remote = 0;
 };
 
 // Reads other threads' slabs while they change: a snapshot by design, each figure being a word of its own.
@@ -32,7 +33,6 @@ __attribute__((no_sanitize("thread"))) void count_slabs(ClassFigures (&figures)[
     c.capacity += slab.capacity;
     c.carved += slab.carved_count;
     c.free += slab.free_count;
-    c.remote += slab.remote.count();
   }
 }
 
@@ -61,6 +61,14 @@ std::size_t run_bytes(const ClassFigures (&figures)[kClassCount], std::size_t us
   return used_bytes > slab_bytes ? used_bytes - slab_bytes : 0;
 }
 
+// Bytes of blocks that lie in inboxes.
+std::size_t arriving_bytes() {
+  std::size_t bytes = 0;
+  // Relaxed: a snapshot.
+  for_each_heap([&bytes](const Heap* heap) { bytes += heap->arriving_bytes.load(std::memory_order_relaxed); });
+  return bytes;
+}
+
 struct Snapshot {
   ClassFigures classes[kClassCount];
   std::size_t own_lists[kClassCount] = {};
@@ -75,13 +83,13 @@ void take_snapshot(Snapshot& shot) {
   shot.pages = g_page_heap.stats();
   shot.large = large::stats();
   std::size_t allocated = shot.large.live_bytes + run_bytes(shot.classes, shot.pages.used_pages);
-  std::size_t remote = 0;
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     const ClassFigures& figures = shot.classes[c];
-    const std::size_t away = figures.free + figures.remote + shot.own_lists[c];
+    const std::size_t away = figures.free + shot.own_lists[c];
     if (figures.carved > away) allocated += (figures.carved - away) * kClassBytes[c];
-    remote += figures.remote * kClassBytes[c];
   }
+  const std::size_t arriving = arriving_bytes();
+  allocated -= std::min(allocated, arriving);
   struct os_stats& t = shot.totals;
   t.allocated_bytes = allocated;
   t.active_bytes = shot.pages.used_pages << kPageShift;
@@ -95,7 +103,7 @@ void take_snapshot(Snapshot& shot) {
   }
   t.committed_bytes += t.metadata_bytes;
   t.mapped_bytes = shot.large.mapped_bytes + shot.large.cached_bytes;
-  t.remote_pending_bytes = remote;
+  t.remote_pending_bytes = arriving;
   t.thread_count = active_heap_count();
 }
 
@@ -132,14 +140,14 @@ void write_text(Writer& out, const Snapshot& shot) {
   for_each_total(shot, [&out](const Field& f) {
     out.text("  ").text(f.name).text(" ").number(f.value).text("  (").text(f.meaning).text(")\n");
   });
-  out.text("  block bytes: slabs, blocks live, carved, capacity, freed by other threads\n");
+  out.text("  block bytes: slabs, blocks live, carved, capacity\n");
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     const ClassFigures& f = shot.classes[c];
     if (f.slabs == 0) continue;
-    const std::size_t away = f.free + f.remote + shot.own_lists[c];
+    const std::size_t away = f.free + shot.own_lists[c];
     out.text("  ").number(kClassBytes[c]).text(": ").number(f.slabs).text(", ");
     out.number(f.carved > away ? f.carved - away : 0).text(", ").number(f.carved).text(", ");
-    out.number(f.capacity).text(", ").number(f.remote).text("\n");
+    out.number(f.capacity).text("\n");
   }
 }
 
@@ -151,11 +159,10 @@ void write_json(Writer& out, const Snapshot& shot) {
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     const ClassFigures& f = shot.classes[c];
     if (f.slabs == 0) continue;
-    const std::size_t away = f.free + f.remote + shot.own_lists[c];
+    const std::size_t away = f.free + shot.own_lists[c];
     out.text(separator).text("{\"block_bytes\": ").number(kClassBytes[c]).text(", \"slabs\": ").number(f.slabs);
     out.text(", \"live\": ").number(f.carved > away ? f.carved - away : 0);
-    out.text(", \"carved\": ").number(f.carved).text(", \"capacity\": ").number(f.capacity);
-    out.text(", \"remote_pending\": ").number(f.remote).text("}");
+    out.text(", \"carved\": ").number(f.carved).text(", \"capacity\": ").number(f.capacity).text("}");
     separator = ", ";
   }
   out.text("]}\n");
@@ -192,7 +199,7 @@ void fill_numbers(interpose::Numbers& out) {
 
 extern "C" bool os_stats(struct os_stats* out) noexcept {
   if (!osmem::ensure_started()) return false;
-  if (osmem::t_cache.remote != nullptr) osmem::t_cache.remote->flush();  // what the caller freed counts as free
+  osmem::t_cache.remote->flush();  // what the caller freed counts as free
   osmem::Snapshot shot;
   osmem::take_snapshot(shot);
   *out = shot.totals;

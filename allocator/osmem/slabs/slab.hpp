@@ -6,15 +6,15 @@
 //   slab start                                                              capacity
 //   [ live | free | live | in a thread's list | free | ... carved ][ never touched ... ]
 //
-//   carved_count = live + in lists of the owner thread + waiting in `remote` + free_count
+//   carved_count = live + in lists of the owner thread + on their way home from other threads + free_count
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/base/config.hpp"
-#include "allocator/osmem/slabs/remote_free.hpp"
 
 namespace osmem {
 
@@ -38,7 +38,7 @@ constexpr bool is_slab(SliceKind kind) { return kind == SliceKind::kSlab || kind
 enum class SlabList : std::uint8_t {
   kNone = 0,     // nothing to take from its free list; it may be the one that its bin carves from
   kPartial = 1,  // has free blocks
-  kFull = 2,     // parked: see remote_free.hpp
+  kFull = 2,     // all its blocks are handed out
 };
 
 struct alignas(kCacheLineBytes) Slab {
@@ -56,17 +56,20 @@ struct alignas(kCacheLineBytes) Slab {
   std::uint16_t capacity;             // blocks; of a run: pages
   std::uint16_t touched_pages;        // bit i: page i of its run may hold something
   std::uint32_t block_bytes;
-  std::uint32_t notify_next;          // neighbour in the heap's notify stack; whoever pushed or took it
-  // Any thread:
-  RemoteList<> remote;
-  std::atomic<Heap*> heap;            // changes only while `remote` is kOwned, under the pool's lock
+  // Written by the owner, or under the pool's lock; read by any thread:
+  std::atomic<Heap*> heap;
 
   // Takes `count` blocks back, linked from `first` to `last`. True: the slab's place among its heap's lists may have changed.
+  // Aborts if that would be more blocks than were handed out.
   bool put_back(Block* first, Block* last, std::uint32_t count) {
     last->next = free;
     free = first;
     free_count += count;
-    return free_count == carved_count || list != SlabList::kPartial;
+    if (free_count >= carved_count) [[unlikely]] {
+      check(free_count == carved_count, "free of a block that was freed before", first);
+      return true;
+    }
+    return list != SlabList::kPartial;
   }
 
   // The pages that the first `blocks` blocks reach into.
@@ -88,6 +91,5 @@ struct alignas(kCacheLineBytes) Slab {
   }
 };
 static_assert(sizeof(Slab) == kCacheLineBytes, "one line a slice");
-static_assert(offsetof(Slab, remote) == 40);
 
 }  // namespace osmem

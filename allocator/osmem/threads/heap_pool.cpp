@@ -5,16 +5,13 @@
 namespace osmem {
 namespace {
 
-// How many pooled heaps a thread looks into for a slab.
-constexpr int kPoolLooks = 8;
-
 constinit Lock g_pool_lock;
 // Guarded by g_pool_lock:
-constinit Heap* g_pooled = nullptr;
-constinit RemoteCache* g_pooled_caches = nullptr;
-constinit Heap* g_shared_heap = nullptr;
+constinit Heap* g_idle_heaps = nullptr;  // without slabs
+constinit RemoteCache* g_idle_chains = nullptr;
 
-constinit std::atomic<std::uint32_t> g_pooled_count{0};  // a hint for take_from_pool()
+// Has the slabs of threads that ended, and serves threads past their end. Null until it is needed; guarded by g_pool_lock.
+constinit std::atomic<Heap*> g_shared_heap{nullptr};
 constinit std::atomic<std::uint32_t> g_active_count{0};
 constinit std::atomic<Heap*> g_heaps{nullptr};           // all heaps; only ever grows at the front
 
@@ -22,6 +19,7 @@ Heap* make_heap() {
   auto* heap = static_cast<Heap*>(allocate_metadata(sizeof(Heap)));
   if (heap == nullptr) return nullptr;
   heap->initialise();
+  heap->pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
   heap->next_heap = g_heaps.load(std::memory_order_relaxed);  // relaxed: checked by the exchange
   // Release: the heap's contents are seen by first_heap().
   while (!g_heaps.compare_exchange_weak(heap->next_heap, heap, std::memory_order_release,
@@ -50,107 +48,115 @@ Heap* first_heap() { return g_heaps.load(std::memory_order_acquire); }  // acqui
 // Relaxed: a figure for reports.
 std::size_t active_heap_count() { return g_active_count.load(std::memory_order_relaxed); }
 
+namespace {
+
+Heap* take_idle_heap() {
+  Guard guard(g_pool_lock);
+  Heap* heap = g_idle_heaps;
+  if (heap == nullptr) return nullptr;
+  g_idle_heaps = heap->next_idle;
+  heap->initialise();
+  return heap;
+}
+
+}  // namespace
+
 Heap* acquire_heap() {
-  Heap* heap = nullptr;
-  {
-    Guard guard(g_pool_lock);
-    if (g_pooled != nullptr) {
-      heap = g_pooled;
-      g_pooled = heap->next_pooled;
-      g_pooled_count.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a hint
-      heap->set_owner(thread_pointer());
-      heap->pooled.store(false, std::memory_order_relaxed);    // relaxed: changed under the lock alone
-    }
-  }
+  Heap* heap = take_idle_heap();
   if (heap == nullptr) {
     heap = find_orphan();
     if (heap != nullptr) return heap;
     heap = make_heap();
     if (heap == nullptr) return nullptr;
-    heap->set_owner(thread_pointer());
-    heap->pooled.store(false, std::memory_order_relaxed);  // relaxed: nobody else uses it yet
   }
+  heap->owner = thread_pointer();
+  heap->pooled.store(false, std::memory_order_relaxed);  // relaxed: until it has slabs, it does not matter who empties its inbox
   g_active_count.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure for reports
-  heap->drain_notified();
   return heap;
 }
 
 void retire_heap(Heap* heap) {
-  heap->collect_remote();
+  heap->take_arrivals();
   heap->release_empty();
   g_active_count.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a figure for reports
   Guard guard(g_pool_lock);
-  heap->set_owner(0);
-  heap->pooled.store(true, std::memory_order_relaxed);  // relaxed: changed under the lock alone
-  heap->next_pooled = g_pooled;
-  g_pooled = heap;
-  g_pooled_count.fetch_add(1, std::memory_order_relaxed);  // relaxed: a hint
+  heap->owner = 0;
+  heap->pooled.store(true, std::memory_order_seq_cst);  // see remote_free.hpp
+  heap->take_last_arrivals();
+  if (Heap* shared = g_shared_heap.load(std::memory_order_relaxed); shared != nullptr) {  // relaxed: we hold the lock
+    shared->adopt_all(*heap);
+    heap->next_idle = g_idle_heaps;
+    g_idle_heaps = heap;
+  } else {
+    heap->set_owner(0);
+    g_shared_heap.store(heap, std::memory_order_relaxed);  // relaxed: as above
+  }
 }
 
 bool take_from_pool(Heap& heap, std::uint32_t size_class) {
-  // Relaxed: a heap pooled just now is found next time.
-  if (heap.owner == 0 || g_pooled_count.load(std::memory_order_relaxed) == 0) return false;
+  // Relaxed: a slab that is there since just now is found next time.
+  Heap* shared = g_shared_heap.load(std::memory_order_relaxed);
+  if (shared == nullptr || heap.owner == 0 || shared->slices_in_use == 0) return false;
   Guard guard(g_pool_lock);
-  int looks = kPoolLooks;
-  for (Heap* from = g_pooled; from != nullptr && looks > 0; from = from->next_pooled, --looks) {
-    from->drain_notified();
-    const Bin& bin = from->bins[size_class];
-    const std::uint32_t number = bin.partial != 0 ? bin.partial : bin.carving;
-    if (number == 0) continue;
-    heap.adopt(*from, slab_numbered(number));
-    return true;
-  }
-  return false;
+  const Bin& bin = shared->bins[size_class];
+  const std::uint32_t number = bin.partial != 0 ? bin.partial : bin.carving;
+  if (number == 0) return false;
+  heap.adopt(*shared, slab_numbered(number));
+  return true;
 }
 
-void collect_pooled(Heap* heap, Slab* slab) {
+bool adopt_slab(Heap& heap, Slab* slab) {
   Guard guard(g_pool_lock);
-  if (!heap->pooled.load(std::memory_order_relaxed)) return;  // relaxed: we hold the lock
-  heap->drain_notified();
-  // The slab may have gone home, or to another heap, since the chain was pushed. Relaxed: as above.
-  if (slab->heap.load(std::memory_order_relaxed) == heap) heap->collect_slab(slab);
+  Heap* from = slab->heap.load(std::memory_order_relaxed);  // relaxed, both: changed under the lock alone
+  if (from == nullptr || !from->pooled.load(std::memory_order_relaxed)) return false;
+  heap.adopt(*from, slab);
+  return true;
+}
+
+void collect_pooled(Heap* heap) {
+  Guard guard(g_pool_lock);
+  if (heap->pooled.load(std::memory_order_relaxed)) heap->take_arrivals();  // relaxed: we hold the lock
 }
 
 void* shared_allocate(std::uint32_t size_class, Borrowing borrowing) {
   Guard guard(g_pool_lock);
-  if (g_shared_heap == nullptr) g_shared_heap = make_heap();  // stays pooled: the lock is its owner
-  if (g_shared_heap == nullptr) return nullptr;
-  return g_shared_heap->gather(size_class, 1, borrowing).head;
-}
-
-void collect_all_pooled() {
-  Guard guard(g_pool_lock);
-  for (Heap* heap = g_pooled; heap != nullptr; heap = heap->next_pooled) heap->collect_remote();
-  if (g_shared_heap != nullptr) g_shared_heap->collect_remote();
+  Heap* shared = g_shared_heap.load(std::memory_order_relaxed);  // relaxed, and below: we hold the lock
+  if (shared == nullptr) {
+    shared = make_heap();
+    if (shared == nullptr) return nullptr;
+    g_shared_heap.store(shared, std::memory_order_relaxed);
+  }
+  return shared->gather(size_class, 1, borrowing).head;
 }
 
 RemoteCache* acquire_remote_cache() {
   {
     Guard guard(g_pool_lock);
-    if (g_pooled_caches != nullptr) {
-      RemoteCache* cache = g_pooled_caches;
-      g_pooled_caches = cache->next_pooled;
+    if (g_idle_chains != nullptr) {
+      RemoteCache* cache = g_idle_chains;
+      g_idle_chains = cache->next_idle;
       return cache;
     }
   }
-  return static_cast<RemoteCache*>(allocate_metadata(sizeof(RemoteCache)));
+  auto* cache = static_cast<RemoteCache*>(allocate_metadata(sizeof(RemoteCache)));
+  if (cache != nullptr) *cache = g_no_chains;
+  return cache;
 }
 
 void retire_remote_cache(RemoteCache* cache) {
   Guard guard(g_pool_lock);
-  cache->next_pooled = g_pooled_caches;
-  g_pooled_caches = cache;
+  cache->next_idle = g_idle_chains;
+  g_idle_chains = cache;
 }
 
 // The other threads are gone, and whatever they were doing to their heaps is half done: nobody touches those heaps again.
-// Blocks of theirs that the child frees are pushed to slabs that nobody looks at. Their owner entries are wiped, because
+// Blocks of theirs that the child frees are pushed to inboxes that nobody looks into. Their owner entries are wiped, because
 // a new thread may get the same thread pointer.
 void recover_pool_after_fork() {
   if (g_pool_lock.recover_after_fork()) {
-    g_pooled = nullptr;
-    g_pooled_caches = nullptr;
-    g_shared_heap = nullptr;
-    g_pooled_count.store(0, std::memory_order_relaxed);  // relaxed: one thread is left
+    g_idle_heaps = nullptr;
+    g_idle_chains = nullptr;
+    g_shared_heap.store(nullptr, std::memory_order_relaxed);  // relaxed: one thread is left
     // Any of these heaps may be half changed: what is freed into them is lost. Relaxed: as above.
     for_each_heap([](Heap* heap) { heap->pooled.store(false, std::memory_order_relaxed); });
   }

@@ -1,8 +1,8 @@
 // Heaps without a thread, and the heap of threads that are past their end.
 //
 // A thread that ends leaves its heap here, slabs and all; the next thread that starts takes it over whole, and until then a
-// thread that needs a slab may take one out of it. What other threads free into such a heap's slabs is collected at once by
-// the thread that frees, so an abandoned slab that runs empty goes home without waiting.
+// thread that needs a slab may take one out of it, and so does a thread that frees a block of one: its blocks have become that
+// thread's business. A thread without a heap of its own does the owner's work instead, at once.
 //
 // Lock order: pool, then page heap. See DESIGN.md.
 #pragma once
@@ -23,14 +23,14 @@ void retire_heap(Heap* heap);
 // Moves one slab of the class from a pooled heap to `heap`; false if there is none, or if `heap` itself has no thread.
 bool take_from_pool(Heap& heap, std::uint32_t size_class);
 
-// Does the owner's work for a pooled heap into one of whose slabs a chain has been pushed.
-void collect_pooled(Heap* heap, Slab* slab);
+// Moves this slab from the pooled heap that it is in to `heap`; false if its heap has a thread.
+bool adopt_slab(Heap& heap, Slab* slab);
+
+// Does the owner's work for a pooled heap into whose inbox a chain has been pushed.
+void collect_pooled(Heap* heap);
 
 // One block from the shared heap, for threads that have no heap any more; null if there is no memory.
 void* shared_allocate(std::uint32_t size_class, Borrowing borrowing = Borrowing::kAllowed);
-
-// Gives back what heaps without a thread hold back. For os_trim.
-void collect_all_pooled();
 
 // Number of heaps that a thread has now.
 std::size_t active_heap_count();

@@ -1,71 +1,43 @@
 #include "allocator/osmem/threads/remote_cache.hpp"
 
 #include "allocator/osmem/threads/heap_pool.hpp"
-#include "allocator/osmem/slabs/region.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
 
 namespace osmem {
 
+constinit RemoteCache g_no_chains;
+
 void RemoteCache::send(Chain& chain) {
-  if (chain.slab == nullptr) return;
-  Slab* slab = chain.slab;
-  chain.slab = nullptr;
-  pending_bytes -= chain.bytes();
-  send_home(slab, chain.head, chain.tail, chain.count());
+  if (chain.owner == kNobody) return;
+  chain.owner = kNobody;
+  send_home(chain.heap, chain.head, chain.tail, static_cast<std::size_t>(kChainBytes - chain.room_bytes));
 }
 
-// The way used longer ago makes room; the new chain goes first.
-RemoteCache::Chain* RemoteCache::start(Slab* slab, Block* tail) {
-  Chain* set = set_of(g_region.index_of(slab));
-  send(set[1]);
-  set[1] = set[0];
-  set[0] = Chain{slab, nullptr, tail, 0};
-  return set;
-}
-
-void RemoteCache::settle(Chain& full) {
-  if (full.bytes() >= kMaxChainBytes) {
-    send(full);
-  } else {
-    flush();
-  }
-}
-
-void RemoteCache::flush() {
-  for (auto& set : chains) {
-    for (Chain& chain : set) send(chain);
-  }
+void push_home(Heap* heap, Block* head, Block* tail, std::size_t bytes) {
+  heap->arriving_bytes.fetch_add(bytes, std::memory_order_relaxed);  // relaxed: a figure
+  heap->inbox.push(reinterpret_cast<std::uintptr_t>(head),
+                   [tail](std::uintptr_t top) { tail->next = reinterpret_cast<Block*>(top); });
 }
 
 namespace {
 
-// What send_chain_home() asks of the slab and the chain's tail.
+// What send_chain_home() asks.
 struct Home {
-  Slab* slab;
+  Heap* heap;
+  Block* head;
   Block* tail;
-  std::uintptr_t start;
+  std::size_t bytes;
 
-  void link(std::uint32_t old_head) const {
-    tail->next = old_head == 0 ? nullptr
-                               : reinterpret_cast<Block*>(start + (std::uintptr_t{old_head} - 1) * 16);
-  }
-  // Relaxed, both: see send_chain_home().
-  [[nodiscard]] Heap* heap() const { return slab->heap.load(std::memory_order_relaxed); }
-  static bool is_pooled(const Heap* heap) { return heap->pooled.load(std::memory_order_relaxed); }
-  void ask_attention(Heap* heap) const {
-    heap->notified.push(g_region.index_of(slab) + 1, [this](std::uint32_t top) { slab->notify_next = top; });
-  }
-  void collect(Heap* heap) const { collect_pooled(heap, slab); }
+  void push() const { push_home(heap, head, tail, bytes); }
+  [[nodiscard]] bool is_pooled() const { return heap->pooled.load(std::memory_order_seq_cst); }
+  void collect() const { collect_pooled(heap); }
 };
 
 }  // namespace
 
-void send_home(Slab* slab, Block* head, Block* tail, std::uint32_t count) {
-  const auto start = g_region.slice_start(g_region.index_of(slab));
-  // Blocks are named by their distance from the slab's start in units of 16 bytes, plus 1.
-  const auto name = static_cast<std::uint32_t>((reinterpret_cast<std::uintptr_t>(head) - start) / 16 + 1);
-  Home home{slab, tail, start};
-  send_chain_home(slab->remote, name, count, home);
+void send_home(Heap* heap, Block* head, Block* tail, std::size_t bytes) {
+  Home home{heap, head, tail, bytes};
+  send_chain_home(home);
 }
 
 }  // namespace osmem

@@ -16,6 +16,7 @@
 namespace osmem {
 
 struct RemoteCache;
+[[gnu::visibility("hidden")]] extern constinit RemoteCache g_no_chains;
 
 // The thread's place for one size class. Owner thread only (or holder of the pool's lock for a heap without a thread).
 struct alignas(kCacheLineBytes) Bin {
@@ -43,10 +44,10 @@ enum class ThreadState : std::uint8_t {
 };
 
 struct ThreadCache {
-  Block* heads[kThreadCacheClasses];  // [0] is always empty
-  Heap* heap;                         // null until the first malloc
-  RemoteCache* remote;                // null until the first free of another thread's block
-  ThreadState state;
+  Block* heads[kThreadCacheClasses] = {};  // [0] is always empty
+  Heap* heap = nullptr;                    // until the first malloc
+  RemoteCache* remote = &g_no_chains;      // until the first free of another thread's block
+  ThreadState state = ThreadState::kNew;
 };
 static_assert(sizeof(ThreadCache) <= 320, "static TLS is scarce: a library loaded late has to fit");
 
@@ -54,7 +55,8 @@ static_assert(sizeof(ThreadCache) <= 320, "static TLS is scarce: a library loade
 
 // The slow paths; see thread_heap.cpp and osmem.cpp. They keep errno unless they fail.
 [[gnu::noinline]] void* malloc_slow(std::size_t size);
-[[gnu::noinline]] void free_slow(void* ptr);
+[[gnu::noinline]] void free_outside(void* ptr);
+[[gnu::noinline]] void free_of_other(void* ptr, std::size_t slice);
 [[gnu::noinline]] void free_overflow(Bin* bin);
 
 inline void* pop(std::size_t index) {
@@ -77,37 +79,40 @@ inline void* pop(std::size_t index) {
   return malloc_slow(size);
 }
 
-// Whether the slice lies in the heap and belongs to the calling thread. Plain reads of two words that are written
-// atomically: who owns the slice of a live block is either this thread, which wrote it, or is not. In assembly, because
+// Whether the slice lies in the heap; whether such a slice belongs to the calling thread. Plain reads of two words that are
+// written atomically: who owns the slice of a live block is either this thread, which wrote it, or is not. In assembly, because
 // compilers do not make an atomic load an operand of the comparison.
+[[gnu::always_inline]] inline bool inside(std::size_t slice) {
+#if defined(__x86_64__)
+  bool is_inside;
+  asm("cmp %2, %1" : "=@ccb"(is_inside) : "r"(slice), "m"(g_slice_count));
+  return is_inside;
+#else
+  return g_region.contains(slice);
+#endif
+}
+
 [[gnu::always_inline]] inline bool owns(std::size_t slice) {
 #if defined(__x86_64__)
-  bool inside;
-  asm("cmp %2, %1" : "=@ccb"(inside) : "r"(slice), "m"(g_slice_count));
-  if (!inside) [[unlikely]] return false;
   bool mine;
   std::uintptr_t self;
   asm("mov %%fs:0, %1\n\tcmp %2, %1" : "=@cce"(mine), "=&r"(self) : "m"(g_region.owner(slice)));
   return mine;
 #else
-  // Relaxed, both: as above.
-  return slice < g_slice_count.load(std::memory_order_relaxed) &&
-         g_region.owner(slice).load(std::memory_order_relaxed) == thread_pointer();
+  return g_region.owner(slice).load(std::memory_order_relaxed) == thread_pointer();  // relaxed: as above
 #endif
 }
 
 [[gnu::always_inline]] inline void fast_free(void* ptr) {
   std::size_t slice = g_region.slice_of(ptr);
-  if (owns(slice)) [[likely]] {
-    asm("" : "+r"(slice));  // or the compiler computes 8 * slice once more, in an instruction of its own
-    Bin* bin = g_region.bin(slice);
-    auto* block = static_cast<Block*>(ptr);
-    block->next = bin->freed;
-    bin->freed = block;
-    if (--bin->budget < 0) [[unlikely]] free_overflow(bin);
-    return;
-  }
-  free_slow(ptr);
+  if (!inside(slice)) [[unlikely]] return free_outside(ptr);
+  if (!owns(slice)) [[unlikely]] return free_of_other(ptr, slice);
+  asm("" : "+r"(slice));  // or the compiler computes 8 * slice once more, in an instruction of its own
+  Bin* bin = g_region.bin(slice);
+  auto* block = static_cast<Block*>(ptr);
+  block->next = bin->freed;
+  bin->freed = block;
+  if (--bin->budget < 0) [[unlikely]] free_overflow(bin);
 }
 
 }  // namespace osmem

@@ -4,8 +4,9 @@
 #include <bit>
 
 #include "allocator/osmem/base/check.hpp"
-#include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/threads/remote_cache.hpp"
 
 namespace osmem {
 namespace {
@@ -19,21 +20,25 @@ constexpr std::uint32_t kWholeList = 4;
 // Carving touches fresh memory, so a step is at most a page, or one block.
 constexpr std::uint32_t kCarveBytes = 4096;
 
-Block* block_named(const Slab* slab, std::uint32_t name) {
-  return reinterpret_cast<Block*>(g_region.slice_start(g_region.index_of(slab)) +
-                                  (std::uintptr_t{name} - 1) * 16);
-}
+// The blocks at the front of a list that lie in one slice: blocks freed one after the other often do.
+struct Front {
+  Slab* slab;
+  Block* last;
+  std::uint32_t count;
+  Block* rest;  // of the list
+};
 
-void splice(Slab* slab, RemoteList<>::Chain chain) {
-  if (chain.count == 0) return;
-  Block* first = block_named(slab, chain.head);
-  if (slab->free != nullptr) {
-    Block* last = first;
-    while (last->next != nullptr) last = last->next;
-    last->next = slab->free;
+// Aborts where there are more than the slab has handed out: a list that a block freed twice has closed to a ring has no end.
+Front front_of(Block* list) {
+  const std::size_t slice = g_region.slice_of(list);
+  Front front{slab_of_slice(slice), list, 1, list->next};
+  // Null lies in no slice: it is below any.
+  while (g_region.slice_of(front.rest) == slice) {
+    front.last = front.rest;
+    front.rest = front.rest->next;
+    check(++front.count <= front.slab->carved_count, "free of a block that was freed before", front.last);
   }
-  slab->free = first;
-  slab->free_count += chain.count;
+  return front;
 }
 
 }  // namespace
@@ -46,9 +51,11 @@ void Heap::initialise() {
     bin.limit = bin.kept_limit;
     bin.budget = bin.limit;
     bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 2U, kMaxBatch));
+    bin.most_slabs = 0;
+    bin.flushes = 0;
   }
+  extra_freed_bytes = 0;
   loans_left = kLoansPerStep;
-  pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
 }
 
 void Heap::link(Bin& bin, Slab* slab, SlabList list) {
@@ -105,20 +112,10 @@ bool Heap::take_free(Bin& bin, std::uint32_t want, BlockChain& chain) {
   return true;
 }
 
-// The slab's free list has run out: the remote chain refills it, or it leaves the list of partial slabs.
+// The slab's free list has run out.
 void Heap::exhausted(Bin& bin, Slab* slab) {
-  bool refilled = take_remote(slab);
-  if (!refilled && bin.carving != number_of(slab)) {
-    unlink(bin, slab);
-    if (slab->remote.park()) {
-      link(bin, slab, SlabList::kFull);
-    } else {
-      refilled = take_remote(slab);  // blocks came in since the first look
-    }
-  } else if (!refilled) {
-    unlink(bin, slab);
-  }
-  if (refilled && slab->list == SlabList::kNone) link(bin, slab, SlabList::kPartial);
+  unlink(bin, slab);
+  if (bin.carving != number_of(slab)) link(bin, slab, SlabList::kFull);
   if (bin.partial_count > 1) prefer_fullest(bin);
 }
 
@@ -134,13 +131,6 @@ void Heap::prefer_fullest(Bin& bin) {
   if (number_of(best) == bin.partial) return;
   unlink(bin, best);
   link(bin, best, SlabList::kPartial);
-}
-
-// Moves the blocks that other threads freed to the slab's free list. Does not touch the lists of slabs.
-bool Heap::take_remote(Slab* slab) {
-  if (slab->remote.count() == 0) return false;
-  splice(slab, slab->remote.take_keeping_state());
-  return true;
 }
 
 // Cuts up to `want` fresh blocks, a page's worth at most. The slab leaves the bin's `carving` place when none are left.
@@ -201,12 +191,11 @@ void Heap::purge_idle() {
 }
 
 BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing borrowing) {
+  take_arrivals();
   Bin& bin = bins[size_class];
   BlockChain chain;
   while (chain.count < want) {
     if (take_free(bin, want - chain.count, chain)) continue;
-    if (chain.count == 0) drain_notified();
-    if (bin.partial != 0) continue;
     const bool may_borrow = chain.count == 0 && borrowing == Borrowing::kAllowed;
     if (may_borrow && borrow(size_class, want, chain)) break;
     if (bin.carving == 0) {
@@ -215,10 +204,6 @@ BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing 
       continue;
     }
     Slab* slab = slab_numbered(bin.carving);
-    if (take_remote(slab)) {
-      link(bin, slab, SlabList::kPartial);
-      continue;
-    }
     const bool touches_page = slab->pages_of(slab->carved_count + 1) != slab->pages_of(slab->carved_count);
     if (touches_page && may_borrow && borrow_kept(size_class, want, chain)) break;
     carve(slab, want - chain.count, chain);
@@ -279,7 +264,6 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
   slab.capacity = static_cast<std::uint16_t>(slab_capacity(c));
   slab.touched_pages = touched_pages;
   slab.block_bytes = kClassBytes[c];
-  slab.remote.reset();
   slab.heap.store(this, std::memory_order_relaxed);  // relaxed: nobody has a block of it yet
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
     if (i != 0) {
@@ -330,73 +314,39 @@ void Heap::release_empty() {
 }
 
 void Heap::received(Bin& bin, Slab* slab) {
-  if (slab->free_count == slab->carved_count) {
-    // A notified slab is still expected by the notify stack; drain_notified() releases it.
-    if (slab->list != SlabList::kFull || slab->remote.unpark()) release_slab(bin, slab);
-    return;
-  }
+  if (slab->free_count == slab->carved_count) return release_slab(bin, slab);
   if (slab->list == SlabList::kPartial) return;
-  if (slab->list == SlabList::kFull) {
-    if (!slab->remote.unpark()) return;
-    unlink(bin, slab);
-  }
+  unlink(bin, slab);
   link(bin, slab, SlabList::kPartial);
 }
 
 void Heap::give_back_list(Block* list) {
   while (list != nullptr) {
-    const std::size_t slice = g_region.slice_of(list);
-    Slab* slab = slab_of_slice(slice);
-    Block* tail = list;
-    std::uint32_t count = 1;
-    Block* next = tail->next;
-    // Blocks freed one after the other often lie in the same slice. Null does not: it is below any.
-    while (g_region.slice_of(next) == slice) {
-      tail = next;
-      next = next->next;
-      ++count;
-    }
-    if (slab->put_back(list, tail, count)) [[unlikely]] received(bins[slab->size_class], slab);
-    list = next;
+    const Front front = front_of(list);
+    take_back(front.slab, list, front.last, front.count);
+    list = front.rest;
   }
 }
 
-void Heap::drain_notified() {
-  for (std::uint32_t number = notified.take_all(); number != 0;) {
-    Slab* slab = slab_numbered(number);
-    number = slab->notify_next;
-    Bin& bin = bins[slab->size_class];
-    unlink(bin, slab);
-    splice(slab, slab->remote.take());  // the word says kOwned again: from here on nobody notifies
-    if (slab->free_count == slab->carved_count) {
-      release_slab(bin, slab);
+// What came for slabs of this heap goes back to them, the rest is sent on. A heap without a thread acts under the pool's lock, and
+// so for any other heap without a thread.
+void Heap::take_in(std::uintptr_t arrived) {
+  std::size_t bytes = 0;
+  for (auto* list = reinterpret_cast<Block*>(arrived); list != nullptr;) {
+    const Front front = front_of(list);
+    bytes += std::size_t{front.count} * front.slab->block_bytes;
+    // Relaxed: if it is this heap, only this thread may change it; if not, whoever gets the blocks looks again.
+    Heap* heap = front.slab->heap.load(std::memory_order_relaxed);
+    if (heap == this || (owner == 0 && heap->pooled.load(std::memory_order_relaxed))) {  // relaxed: we hold the lock
+      heap->take_back(front.slab, list, front.last, front.count);
+    } else if (owner == 0) {
+      push_home(heap, list, front.last, front.count * front.slab->block_bytes);
     } else {
-      link(bin, slab, SlabList::kPartial);
+      send_home(heap, list, front.last, front.count * front.slab->block_bytes);
     }
+    list = front.rest;
   }
-}
-
-void Heap::collect_slab(Slab* slab) {
-  // A parked slab has nothing to collect, or is on its way here by the notify stack.
-  if (slab->list == SlabList::kFull || !take_remote(slab)) return;
-  Bin& bin = bins[slab->size_class];
-  if (slab->free_count == slab->carved_count) {
-    release_slab(bin, slab);
-  } else if (slab->list == SlabList::kNone) {
-    link(bin, slab, SlabList::kPartial);
-  }
-}
-
-void Heap::collect_remote() {
-  drain_notified();
-  for (std::uint32_t c = 1; c < kClassCount; ++c) {
-    for (std::uint32_t number = bins[c].partial; number != 0;) {
-      Slab* slab = slab_numbered(number);
-      number = slab->next;
-      collect_slab(slab);
-    }
-    if (bins[c].carving != 0) collect_slab(slab_numbered(bins[c].carving));
-  }
+  arriving_bytes.fetch_sub(bytes, std::memory_order_relaxed);  // relaxed: a figure
 }
 
 template <typename Visit>
@@ -424,30 +374,42 @@ void Heap::set_owner(std::uintptr_t thread) {
 
 void Heap::adopt(Heap& from, Slab* slab) {
   const std::uint32_t c = slab->size_class;
-  const bool was_carving = from.bins[c].carving == number_of(slab);
-  const bool was_partial = slab->list == SlabList::kPartial;
-  if (was_carving) from.bins[c].carving = 0;
+  Bin& bin = bins[c];
+  if (from.bins[c].carving == number_of(slab)) from.bins[c].carving = 0;
   from.unlink(from.bins[c], slab);
   --from.bins[c].used_slabs;
   from.slices_in_use -= slab_slices(c);
-  count_slab(bins[c]);
-  slab->heap.store(this, std::memory_order_relaxed);  // relaxed: read by notifiers of parked slabs and under the lock
+  count_slab(bin);
+  slab->heap.store(this, std::memory_order_relaxed);  // relaxed: whoever sends blocks to the old heap has them sent on
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
-    g_region.bin(slice + i) = &bins[c];
+    g_region.bin(slice + i) = &bin;
     g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as in set_owner()
   }
-  if (was_carving) bins[c].carving = number_of(slab);
-  if (was_partial) link(bins[c], slab, SlabList::kPartial);
+  // A class carves from one slab; others that could be carved from wait until one of their blocks comes back.
+  if (bin.carving == 0 && slab->carved_count < slab->capacity) bin.carving = number_of(slab);
+  if (slab->free_count != 0) {
+    link(bin, slab, SlabList::kPartial);
+  } else if (bin.carving != number_of(slab)) {
+    link(bin, slab, SlabList::kFull);
+  }
+}
+
+void Heap::adopt_all(Heap& from) {
+  for (Bin& bin : from.bins) {
+    while (bin.partial != 0) adopt(from, slab_numbered(bin.partial));
+    while (bin.full != 0) adopt(from, slab_numbered(bin.full));
+    if (bin.carving != 0) adopt(from, slab_numbered(bin.carving));
+  }
 }
 
 void Heap::check_invariants() {
   for_each_slab([this](Slab* slab) {
     // Relaxed: only this heap's owner writes it.
     check(slab->heap.load(std::memory_order_relaxed) == this, "thread heap: a slab names another heap");
-    check(slab->free_count + slab->remote.count() <= slab->carved_count, "thread heap: too many free blocks");
+    check(slab->free_count < slab->carved_count || slab->carved_count == 0, "thread heap: an empty slab was kept");
     check(slab->carved_count <= slab->capacity, "thread heap: more blocks than fit");
-    check((slab->list == SlabList::kPartial) == (slab->free_count != 0) || slab->list == SlabList::kFull,
+    check((slab->list == SlabList::kPartial) == (slab->free_count != 0),
           "thread heap: a slab is in the wrong list");
     std::uint32_t length = 0;
     for (const Block* block = slab->free; block != nullptr && length <= slab->free_count; block = block->next) {

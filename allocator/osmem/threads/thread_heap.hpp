@@ -2,10 +2,10 @@
 //
 // A heap belongs to one thread, or to none (`pooled`: then to the holder of the pool's lock). Lists of slabs per class:
 //   partial   free blocks to take; the first is taken from
-//   full      nothing to take; parked, comes back by a local free or by the notify stack
+//   full      nothing to take, until a block comes back
 //   carving   at most one slab with blocks never handed out; it may be in `partial`, too
-// Refill, in this order: the first partial slab, slabs that came back by the notify stack, larger free blocks
-// (borrowing.cpp), the carving slab's remote chain, carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
+// Refill, in this order: what other threads sent home, the first partial slab, larger free blocks (borrowing.cpp), carving, a slab
+// of a heap without a thread, the heap's cache of empty slabs, the page heap.
 #pragma once
 
 #include <atomic>
@@ -51,7 +51,7 @@ struct Heap {
   // Owner thread:
   Figure<std::uintptr_t> owner;    // thread pointer; 0 without a thread
   std::uint32_t extra_freed_bytes; // that all bins may keep beyond their first limits
-  std::uint32_t slices_in_use;     // of all its slabs
+  Figure<std::uint32_t> slices_in_use;  // of all its slabs
   std::uint32_t ticks;             // slow-path entries until the next look at the clock
   std::uint32_t loans_left;        // searches of the thread's lists for larger blocks, until the clock's next step
   Figure<std::uint32_t> empty_count;
@@ -61,13 +61,14 @@ struct Heap {
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
   bool trickles;                   // the thread calls now and then only
-  Heap* next_pooled;               // pool's lock
+  Heap* next_idle;                 // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there
   // Any thread:
-  alignas(kCacheLineBytes) NotifyStack<> notified;
-  std::atomic<bool> pooled;
+  alignas(kCacheLineBytes) Inbox<> inbox;
+  std::atomic<std::size_t> arriving_bytes;  // in the inbox; a figure
+  std::atomic<bool> pooled;                 // changes under the pool's lock
 
-  // Zeroed memory becomes a heap without a thread.
+  // Zeroed memory, or a heap without slabs, becomes a new one. Leaves the heap's place among others, and what is for any thread.
   void initialise();
 
   // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory. Borrowed blocks are larger
@@ -77,7 +78,7 @@ struct Heap {
   // After Slab::put_back(): the slab may have changed its place among the lists, or be empty.
   void received(Bin& bin, Slab* slab);
 
-  // Sends the blocks of a list back to their slabs.
+  // Sends the blocks of a list back to their slabs, which are this heap's.
   void give_back_list(Block* list);
 
   // Blocks that were given back are wanted again: doubles the number of freed blocks kept, within bounds.
@@ -93,14 +94,13 @@ struct Heap {
   // run empty by it.
   void before_fresh_pages(std::uint32_t pages);
 
-  // Slabs that other threads gave blocks back to while they were parked.
-  void drain_notified();
+  // Takes in what other threads have sent home; blocks of slabs that have left are sent on.
+  void take_arrivals() {
+    if (!inbox.empty()) [[unlikely]] take_in(inbox.take_all());
+  }
 
-  // Takes the blocks that other threads freed into partial and carving slabs.
-  void collect_remote();
-
-  // The same for one slab of this heap, wherever it is.
-  void collect_slab(Slab* slab);
+  // The same for a heap that has just lost its thread. Pool's lock held.
+  void take_last_arrivals() { take_in(inbox.take_last()); }
 
   // Gives the cached empty slabs and runs back to the page heap.
   void release_empty();
@@ -111,6 +111,14 @@ struct Heap {
   // The slab changes hands: from a pooled heap to this one. Pool's lock held.
   void adopt(Heap& from, Slab* slab);
 
+  // The same for all slabs of a heap that has lost its thread.
+  void adopt_all(Heap& from);
+
+  // A block of one of this heap's slabs comes back.
+  void take_back(Slab* slab, Block* first, Block* last, std::uint32_t count) {
+    if (slab->put_back(first, last, count)) received(bins[slab->size_class], slab);
+  }
+
   // Owner entries of all its slabs.
   void set_owner(std::uintptr_t thread);
 
@@ -119,7 +127,7 @@ struct Heap {
 
  private:
   bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
-  bool take_remote(Slab* slab);
+  void take_in(std::uintptr_t arrived);
   // Up to `want` blocks of a larger class: of the first partial slab of one; of the next classes' slabs; also of what the thread keeps
   // in its lists, while loans are left. False: there are none to lend.
   bool borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain);

@@ -2,8 +2,9 @@
 // what and where. These are the ones that osmem's data shows on its slow paths: foreign, wild and
 // interior pointers, blocks of other threads' slabs, runs and mappings freed twice. Does not prove
 // anything of a double free, or a free of an interior pointer, in a slab of the freeing thread's own:
-// the hit path has no room for a look, and they are not seen.
+// the hit path has no room for a look. Such a double free is seen where it would make a list endless.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -94,6 +95,38 @@ TEST_F(BadPointer, FreedTwice) {
   void* const mapping = os_malloc(kMappingBytes);
   os_free(mapping);
   expect_caught_by_all(mapping);
+}
+
+// The second free closes the thread's list to a ring; the walk that gives the list back must not go round for ever.
+void free_first_twice(size_t size) {
+  constexpr size_t kMoreThanAnyList = 2000;
+  alarm(20);
+  static void* blocks[kMoreThanAnyList];
+  for (void*& block : blocks) block = os_malloc(size);
+  os_free(blocks[0]);
+  for (size_t i = 0; i < kMoreThanAnyList; ++i) os_free(blocks[i]);
+  exit(0);
+}
+
+TEST_F(BadPointer, FreedTwiceIntoTheThreadsOwnList) {
+  for (const size_t size : {48, 600, 5000}) {
+    EXPECT_EXIT(free_first_twice(size), testing::KilledBySignal(SIGABRT), kLine);
+  }
+}
+
+void of_another_thread_twice() {
+  alarm(20);
+  void* const block = of_another_thread(1000);
+  std::thread([&] { os_free(os_malloc(1000)); }).join();
+  os_free(block);
+  os_free(block);
+  for (int i = 0; i < 2000; ++i) os_free(os_malloc(1000));
+  os_trim(0);
+  exit(0);
+}
+
+TEST_F(BadPointer, FreedTwiceAfterItsThreadHasEnded) {
+  EXPECT_EXIT(of_another_thread_twice(), testing::KilledBySignal(SIGABRT), kLine);
 }
 
 // A pointer behind the last block that fits into a slab.

@@ -84,7 +84,7 @@ class AtExit(unittest.TestCase):
         self.assertEqual(list(stats), TOTALS + ["classes"])
         self.assertEqual(sum(c["live"] for c in stats["classes"]), live)
         for c in stats["classes"]:
-            self.assertEqual(set(c), {"block_bytes", "slabs", "live", "carved", "capacity", "remote_pending"})
+            self.assertEqual(set(c), {"block_bytes", "slabs", "live", "carved", "capacity"})
             self.assertTrue(c["live"] <= c["carved"] <= c["capacity"])
         in_slabs = sum(c["live"] * c["block_bytes"] for c in stats["classes"])
         self.assertEqual(stats["allocated_bytes"], in_slabs + run_bytes + mapping_bytes)
