@@ -171,6 +171,7 @@ void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
   }
   const PageHeap::Run run = g_page_heap.allocate(pages, align_pages);
   if (!run.found) return large::allocate(size, alignment, zeroed);
+  store::keep_within_bounds();
   void* block = start_run({run.first_page, pages});
   if (zeroed && !run.zeroed) std::memset(block, 0, size);
   return block;
@@ -179,7 +180,7 @@ void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
 void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > PTRDIFF_MAX) return out_of_memory();
   if (t_cache.heap != nullptr) tick_allocation(t_cache.heap);
-  if (size < large::threshold_bytes() && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
+  if ((size < large::threshold_bytes() || large::crowded()) && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
     return allocate_run(size, alignment, zeroed);
   }
   if (!ensure_started()) return out_of_memory();
@@ -408,9 +409,10 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) {
 std::size_t trim(std::size_t keep_bytes) {
   if (!ensure_started()) return 0;
   give_back_everything();
-  g_page_heap.forget_peak();
-  const std::size_t purged = g_page_heap.purge(pages_for(keep_bytes), 1) << kPageShift;
-  return purged + large::trim(UINT64_MAX);
+  g_demand.forget_peak();
+  const std::size_t free_pages = g_page_heap.dirty_pages() + pages_for(large::stats().cached_bytes);
+  const std::size_t kept_pages = pages_for(keep_bytes);
+  return free_pages <= kept_pages ? 0 : store::give_back(free_pages - kept_pages, 0, 1) << kPageShift;
 }
 
 }  // namespace osmem

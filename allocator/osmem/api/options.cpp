@@ -53,6 +53,41 @@ void read_number(const char* name, std::size_t& number, std::size_t largest) {
   number = parsed;
 }
 
+// A number of bytes, with K, M, G or T behind it for powers of 1,024.
+void read_bytes(const char* name, std::size_t& bytes, std::size_t least) {
+  const char* value = value_of(name);
+  if (value == nullptr) return;
+  constexpr std::size_t kLargest = std::size_t{1} << 50;
+  std::size_t parsed = 0;
+  const char* c = value;
+  for (; *c >= '0' && *c <= '9' && parsed <= kLargest; ++c) parsed = parsed * 10 + static_cast<std::size_t>(*c - '0');
+  const char* const end_of_digits = c;
+  constexpr char kUnits[] = "KMGT";
+  if (const char* unit = *c == '\0' ? nullptr : std::strchr(kUnits, *c); unit != nullptr && parsed <= kLargest) {
+    for (const char* u = kUnits; u <= unit && parsed <= kLargest; ++u) parsed <<= 10;
+    ++c;
+  }
+  if (end_of_digits == value || *c != '\0' || parsed > kLargest || parsed < least) {
+    warn(name, value, "a number of bytes in range, with K, M, G or T behind it or nothing");
+    return;
+  }
+  bytes = parsed;
+}
+
+void read_profile() {
+  const char* value = value_of("OSMEM_PROFILE");
+  if (value == nullptr) return;
+  if (std::strcmp(value, "lean") == 0) {
+    g_options.memory_per_cpu = kLeanMemoryPerCpu;
+  } else if (std::strcmp(value, "balanced") == 0) {
+    g_options.memory_per_cpu = kBalancedMemoryPerCpu;
+  } else if (std::strcmp(value, "fast") == 0) {
+    g_options.memory_per_cpu = kFastMemoryPerCpu;
+  } else {
+    warn("OSMEM_PROFILE", value, "lean, balanced or fast");
+  }
+}
+
 void read_heap() {
   const char* value = value_of("OSMEM_HEAP");
   if (value == nullptr) return;
@@ -86,14 +121,15 @@ void read_options() {
   read_flag("OSMEM_LEAKS", g_options.leaks);
   read_flag("OSMEM_VERBOSE", g_options.verbose);
   read_number("OSMEM_MMAP_THRESHOLD", g_options.mmap_threshold_bytes, std::size_t{1} << 30);
-  read_number("OSMEM_PURGE_DELAY", g_options.purge_delay_ms, 3600 * 1000);
-  read_number("OSMEM_SLACK", g_options.slack_percent, 1000);
+  read_profile();
+  read_bytes("OSMEM_MEMORY_PER_CPU", g_options.memory_per_cpu, std::size_t{1} << 20);
+  read_bytes("OSMEM_RSS_LIMIT", g_options.rss_limit_bytes, std::size_t{1} << 20);
   if (g_options.verbose) {
     Writer(STDERR_FILENO)
         .text("osmem: heap ").text(g_options.heap == HeapBackEnd::kRegion ? "region" : "sbrk")
         .text(", mmap threshold ").number(g_options.mmap_threshold_bytes)
-        .text(" bytes (0: adaptive), purge delay ").number(g_options.purge_delay_ms)
-        .text(" ms, slack ").number(g_options.slack_percent).text(" %\n");
+        .text(" bytes (0: adaptive), ").number(g_options.memory_per_cpu >> 20)
+        .text(" MiB of memory cost as much as a CPU\n");
   }
 }
 

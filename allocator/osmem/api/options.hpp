@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
-#include "allocator/osmem/pages/footprint.hpp"
+#include "allocator/osmem/base/tuning.hpp"
 #include "allocator/osmem/slabs/region.hpp"
 
 namespace osmem {
@@ -14,8 +15,8 @@ enum class StatsAtExit { kNo, kText, kJson };
 struct Options {
   HeapBackEnd heap = HeapBackEnd::kRegion;      // OSMEM_HEAP=region|sbrk
   std::size_t mmap_threshold_bytes = 0;         // OSMEM_MMAP_THRESHOLD=BYTES; 0: adaptive
-  std::size_t purge_delay_ms = 250;             // OSMEM_PURGE_DELAY=MS; 0: at once
-  std::size_t slack_percent = kDefaultSlackPercent;  // OSMEM_SLACK=PERCENT, where it starts; see footprint.hpp
+  std::size_t memory_per_cpu = kBalancedMemoryPerCpu;  // OSMEM_PROFILE=lean|balanced|fast, OSMEM_MEMORY_PER_CPU=BYTES: the price
+  std::size_t rss_limit_bytes = SIZE_MAX;       // OSMEM_RSS_LIMIT=BYTES, or the cgroup's where that is less
   StatsAtExit stats = StatsAtExit::kNo;         // OSMEM_STATS=1|json
   bool leaks = false;                           // OSMEM_LEAKS=1
   bool verbose = false;                         // OSMEM_VERBOSE=1: says at start what is in force

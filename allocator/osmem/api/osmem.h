@@ -60,6 +60,9 @@ struct os_stats {
   size_t metadata_bytes;    /* osmem's own bookkeeping */
   size_t remote_pending_bytes; /* freed by other threads, not yet taken back by the owner */
   size_t thread_count;      /* threads that have a heap now */
+  size_t purge_calls;       /* calls that gave memory back to the system so far */
+  size_t purged_bytes;      /* that they named */
+  size_t purge_ns;          /* time that they took, in nanoseconds */
 };
 /* The C idiom of a function named as the struct that it fills; C++ compilers may warn of it under -Wshadow. */
 #pragma GCC diagnostic push

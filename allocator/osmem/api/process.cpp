@@ -65,6 +65,7 @@ void in_forked_child() {
   recover_metadata_after_fork();
   g_page_heap.recover_after_fork();
   large::recover_after_fork();
+  store::recover_after_fork();
   recover_pool_after_fork();
 }
 
@@ -75,7 +76,7 @@ bool start_locked() {
     errno = saved_errno;
     return false;
   }
-  g_page_heap.set_slack(g_options.slack_percent);
+  store::set_policy(g_options.memory_per_cpu, g_options.rss_limit_bytes);
   if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);
   g_has_key = pthread_key_create(&g_thread_end_key, on_thread_end) == 0;
   g_started.store(true, std::memory_order_release);  // pairs with ensure_started()
@@ -155,35 +156,18 @@ void give_back_everything() {
 
 namespace {
 
-// Free pages that may stay resident whatever happens.
-std::size_t kept_pages() {
-  const std::size_t share = g_page_heap.used_pages() / 64;
-  constexpr std::size_t kLeast = (std::size_t{512} << 10) / kPageBytes;
-  return share > kLeast ? share : kLeast;
-}
-
 constinit std::atomic<std::uint64_t> g_next_purge_ms{0};
 // A thread whose looks at the clock are this far apart calls now and then only: a step or more of the coarse clock.
 constexpr std::uint64_t kTrickleMs = 4;
 
-// Once a purge delay: what was free all the time since the last look goes back, beyond the pages that may stay.
-void purge_unwanted(std::uint64_t now) {
+// A quarter of an age apart, or free pages would grow much older.
+void give_back_aged(std::uint64_t now, std::uint64_t age_ms) {
   // Relaxed: one thread wins the exchange and does the work; nothing else hangs on the time.
   std::uint64_t due = g_next_purge_ms.load(std::memory_order_relaxed);
-  if (now < due ||  // relaxed below: as above
-      !g_next_purge_ms.compare_exchange_strong(due, now + g_options.purge_delay_ms,
-                                               std::memory_order_relaxed, std::memory_order_relaxed)) {
-    return;
+  if (now >= due && g_next_purge_ms.compare_exchange_strong(due, now + age_ms / 4, std::memory_order_relaxed,  // relaxed: as above
+                                                            std::memory_order_relaxed)) {
+    store::give_back_aged(now);
   }
-  g_page_heap.age_peak(now);
-  const std::size_t kept = kept_pages();
-  const std::size_t unwanted = g_page_heap.take_low_water();
-  const std::size_t dirty = g_page_heap.dirty_pages();
-  if (unwanted > kept && dirty > kept) {
-    const std::size_t excess = unwanted - kept;
-    g_page_heap.purge(dirty > excess ? dirty - excess : 0, kPagesPerSlice);
-  }
-  if (now > g_options.purge_delay_ms) large::trim(now - g_options.purge_delay_ms);
 }
 
 }  // namespace
@@ -191,12 +175,13 @@ void purge_unwanted(std::uint64_t now) {
 void maintain() {
   const int saved_errno = errno;
   const std::uint64_t now = os::now_ms();
+  const std::uint64_t age_ms = g_price.age_ms();
   Heap* heap = t_cache.heap;
   if (heap != nullptr) {
     heap->trickles = now - heap->last_seen_ms >= kTrickleMs;
     if (now != heap->last_seen_ms) heap->loans_left = kLoansPerStep;
     heap->last_seen_ms = now;
-    if (now - heap->last_tick_ms >= g_options.purge_delay_ms / 4) {
+    if (now - heap->last_tick_ms >= age_ms / 4) {
       heap->last_tick_ms = now;
       // While memory is to go back, the lists of a thread that hardly allocates hold slabs for nothing.
       if (heap->trickles && purge_pending()) give_back_thread_lists();
@@ -205,8 +190,8 @@ void maintain() {
       t_cache.remote->flush();
     }
   }
-  purge_unwanted(now);
-  g_purge_pending.store(g_page_heap.dirty_pages() > kept_pages(), std::memory_order_relaxed);  // relaxed: a hint
+  give_back_aged(now, age_ms);
+  g_purge_pending.store(store::has_supply(), std::memory_order_relaxed);  // relaxed: a hint
   errno = saved_errno;
 }
 

@@ -10,7 +10,7 @@
 
 // realloc and malloc_usable_size. A growing block stays if it can; else:
 //   in a slab            to a larger class, by a quarter at least from 4 KiB on, or a run
-//   a run                to a mapping from the threshold on, or where one that had grown is cached; else to a longer run
+//   a run                to a mapping from the threshold on; else to a longer run
 //   a mapping            mremap
 namespace osmem {
 namespace {
@@ -43,7 +43,7 @@ void* reallocate_mapping(void* ptr, std::size_t usable, std::size_t size) {
   return resized != nullptr ? resized : move_block(ptr, usable, size);
 }
 
-// The block is a run no longer. What it leaves behind would be resident beside what it grows to. Null: no memory, nothing happened.
+// The block is a run no longer. Null: no memory, nothing happened.
 void* move_to_mapping(void* ptr, Slab& run, std::size_t size) {
   void* moved = large::allocate(size, 1, false);
   if (moved == nullptr) return nullptr;
@@ -52,11 +52,7 @@ void* move_to_mapping(void* ptr, Slab& run, std::size_t size) {
   std::memcpy(moved, ptr, std::size_t{left.pages} << kPageShift);
   run.end_run();
   g_page_heap.free(left.first_page);
-  // Not for less: it would be taken again as soon as another block grows.
-  if (left.pages > kDefaultMapThresholdBytes >> kPageShift) {
-    const std::size_t dirty = g_page_heap.dirty_pages();
-    g_page_heap.purge(dirty - std::min<std::size_t>(dirty, left.pages), 1);
-  }
+  store::keep_within_bounds();
   errno = saved_errno;
   return moved;
 }
@@ -68,15 +64,12 @@ void* reallocate_run(void* ptr, std::size_t slice, std::size_t size) {
   const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
   // A block that grew by a quarter may be a run although its size is not a run's.
   if (size <= kMaxSmallBytes && size <= usable && size > usable / 2) return ptr;
-  // Where a block that had grown waits for the next such one, its pages are there already.
-  if (size > usable && size >= kLeastMappedBytes && size <= PTRDIFF_MAX && large::has_cached_grown()) {
-    if (void* moved = move_to_mapping(ptr, run, size); moved != nullptr) return moved;
-  }
   if (size > kMaxSmallBytes && pages <= kPagesPerChunk) {
     const auto new_pages = static_cast<std::uint32_t>(pages);
     if (new_pages == run.run_pages()) return ptr;
     if (g_page_heap.resize(g_region.page_of(ptr), new_pages)) {
       run.start_run(run.head_offset, new_pages);
+      store::keep_within_bounds();
       return ptr;
     }
   }

@@ -105,6 +105,10 @@ void take_snapshot(Snapshot& shot) {
   t.mapped_bytes = shot.large.mapped_bytes + shot.large.cached_bytes;
   t.remote_pending_bytes = arriving;
   t.thread_count = active_heap_count();
+  const os::GivenBack given_back = os::given_back();
+  t.purge_calls = given_back.calls;
+  t.purged_bytes = given_back.pages * os::page_bytes();
+  t.purge_ns = given_back.ns;
 }
 
 struct Field {
@@ -127,6 +131,11 @@ void for_each_total(const Snapshot& shot, Visit visit) {
       {"metadata_bytes", "osmem's own records", t.metadata_bytes},
       {"remote_pending_bytes", "freed by other threads, not yet taken back", t.remote_pending_bytes},
       {"thread_count", "threads with a heap", t.thread_count},
+      {"purge_calls", "that gave memory back to the system", t.purge_calls},
+      {"purged_bytes", "named in these", t.purged_bytes},
+      {"purge_ns", "that these took", t.purge_ns},
+      {"fault_ns", "that a first touch of a page takes here", g_price.fault_ns()},
+      {"page_age_ms", "for how long a free page is kept", g_price.age_ms()},
       {"peak_used_pages", "most pages in slabs and runs at any time", shot.pages.peak_used_pages},
       {"free_pages", "of the page heap", shot.pages.free_pages},
       {"free_runs", "pieces that these are in", shot.pages.free_runs},

@@ -23,6 +23,28 @@ class KeptErrno {
   const int saved_ = errno;
 };
 
+constinit std::atomic<std::uint64_t> g_calls{0};
+constinit std::atomic<std::uint64_t> g_pages{0};
+constinit std::atomic<std::uint64_t> g_ns{0};
+
+// Counts a call that gives pages back, from its construction on.
+class TimedGift {
+ public:
+  explicit TimedGift(std::size_t bytes) : pages_(bytes / page_bytes()) {}
+  ~TimedGift() {
+    // Relaxed: figures, see given_back().
+    g_calls.fetch_add(1, std::memory_order_relaxed);
+    g_pages.fetch_add(pages_, std::memory_order_relaxed);
+    g_ns.fetch_add(now_ns() - start_ns_, std::memory_order_relaxed);
+  }
+  TimedGift(const TimedGift&) = delete;
+  TimedGift& operator=(const TimedGift&) = delete;
+
+ private:
+  const std::uint64_t pages_;
+  const std::uint64_t start_ns_ = now_ns();
+};
+
 void* map_pages(void* hint, std::size_t bytes, int protection, int extra_flags) {
   void* address =
       mmap(hint, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | extra_flags, -1, 0);
@@ -78,7 +100,13 @@ bool commit(void* address, std::size_t bytes) {
 
 bool purge(void* address, std::size_t bytes) {
   const KeptErrno kept;
+  const TimedGift timed(bytes);
   return madvise(address, bytes, MADV_DONTNEED) == 0;
+}
+
+// Relaxed: figures that need not agree with each other to the last call.
+GivenBack given_back() {
+  return {g_calls.load(std::memory_order_relaxed), g_pages.load(std::memory_order_relaxed), g_ns.load(std::memory_order_relaxed)};
 }
 
 void* map(std::size_t bytes, std::size_t alignment) {
@@ -88,9 +116,10 @@ void* map(std::size_t bytes, std::size_t alignment) {
 
 void unmap(void* address, std::size_t bytes) {
   const KeptErrno kept;
+  const TimedGift timed(bytes);
   // It can fail where the process has as many mappings as it may and this would split one. The memory goes back all
   // the same; only the address space is lost.
-  if (munmap(address, bytes) != 0) purge(address, bytes);
+  if (munmap(address, bytes) != 0) madvise(address, bytes, MADV_DONTNEED);
 }
 
 void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes) {
@@ -123,6 +152,12 @@ std::uint64_t now_ms() {
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
          static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+std::uint64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace osmem::os

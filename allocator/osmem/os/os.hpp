@@ -25,6 +25,14 @@ bool commit(void* address, std::size_t bytes);
 // Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
 bool purge(void* address, std::size_t bytes);
 
+// What purge() and unmap() did so far: calls, system pages that they named, and the time they took.
+struct GivenBack {
+  std::uint64_t calls = 0;
+  std::uint64_t pages = 0;
+  std::uint64_t ns = 0;
+};
+GivenBack given_back();
+
 // A zeroed mapping of its own, aligned to `alignment`.
 void* map(std::size_t bytes, std::size_t alignment);
 
@@ -42,5 +50,8 @@ std::size_t address_space_limit();
 
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();
+
+// Nanoseconds of a finer one, for what is timed.
+std::uint64_t now_ns();
 
 }  // namespace osmem::os

@@ -1,13 +1,17 @@
 #include "allocator/osmem/pages/large.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "allocator/osmem/base/config.hpp"
+#include "allocator/osmem/base/figure.hpp"
 #include "allocator/osmem/base/lock.hpp"
-#include "allocator/osmem/pages/mapping_table.hpp"
+#include "allocator/osmem/base/tuning.hpp"
 #include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/pages/mapping_table.hpp"
+#include "allocator/osmem/pages/store.hpp"
 
 namespace osmem::large {
 
@@ -15,31 +19,24 @@ constinit std::atomic<std::uint64_t> g_changes{0};
 
 namespace {
 
-constexpr std::size_t kCacheSlots = 16;
-// The cache may hold this much, or an eighth of what is live, whichever is more.
-constexpr std::size_t kCacheBytes = std::size_t{32} << 20;
-// A cached mapping that is larger than needed by at most 1/8 is handed out as it is.
-constexpr std::size_t kOvershootShift = 3;
-// From this extension on, a growing block gets a quarter more than it asked for.
-constexpr std::size_t kGrowthsBeforeReserve = 2;
-
-struct Cached {
-  std::uintptr_t address = 0;
+// A free piece of a mapping, or of several that touch.
+struct Extent {
+  std::uintptr_t address = 0;  // 0: none
   std::size_t bytes = 0;
   std::uint64_t freed_ms = 0;
-  bool had_grown = false;  // by realloc
+
+  [[nodiscard]] std::uintptr_t end() const { return address + bytes; }
 };
 
 constinit Lock g_lock;
 // Guarded by g_lock:
 constinit MappingTable g_mappings;
-constinit Cached g_cache[kCacheSlots];
-constinit std::size_t g_cache_count = 0;
-constinit std::size_t g_cached_bytes = 0;
-constinit std::atomic<std::uint32_t> g_cached_grown{0};  // cached mappings that had grown; written under g_lock
+constinit Extent g_extents[kMostExtents];  // [0, g_extent_count), in no order
+constinit std::size_t g_extent_count = 0;
+constinit std::size_t g_cached_bytes = 0;  // of all extents
 constinit std::size_t g_live_bytes = 0;
 constinit std::size_t g_mapped_bytes = 0;
-constinit std::size_t g_idle_bytes = 0;  // of live mappings' tails
+constinit Figure<std::size_t> g_live_count;
 
 constinit std::atomic<std::size_t> g_threshold{kDefaultMapThresholdBytes};
 constinit bool g_threshold_pinned = false;  // set at start
@@ -49,93 +46,111 @@ std::size_t round_to_pages(std::size_t bytes) {
   return (bytes + mask) & ~mask;
 }
 
-void count_cached_grown(std::uint32_t change) {
-  g_cached_grown.store(g_cached_grown.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);  // relaxed: a hint
+constexpr std::size_t pages_in(std::size_t bytes) { return bytes >> kPageShift; }
+
+// Below: g_lock held.
+
+void remove_extent(Extent& extent) {
+  g_cached_bytes -= extent.bytes;
+  extent = g_extents[--g_extent_count];
 }
 
-Cached remove_cached(std::size_t index) {
-  const Cached taken = g_cache[index];
-  g_cache[index] = g_cache[--g_cache_count];
-  g_cached_bytes -= taken.bytes;
-  if (taken.had_grown) count_cached_grown(-1U);
-  return taken;
+// What does not belong to the front `bytes` any more; the extent goes when nothing is left.
+void cut_front(Extent& extent, std::size_t bytes) {
+  if (bytes == extent.bytes) return remove_extent(extent);
+  extent.address += bytes;
+  extent.bytes -= bytes;
+  g_cached_bytes -= bytes;
 }
 
-// Removes the cached mapping that suits best: the smallest that is large enough, else the largest.
-Cached take_cached(std::size_t bytes) {
-  Guard guard(g_lock);
-  std::size_t best = kCacheSlots;
-  for (std::size_t i = 0; i < g_cache_count; ++i) {
-    if (best == kCacheSlots) {
-      best = i;
+Extent* find_extent_at(std::uintptr_t address) {
+  for (std::size_t i = 0; i < g_extent_count; ++i) {
+    if (g_extents[i].address == address) return &g_extents[i];
+  }
+  return nullptr;
+}
+
+Extent* oldest_extent() {
+  Extent* oldest = nullptr;
+  for (std::size_t i = 0; i < g_extent_count; ++i) {
+    if (oldest == nullptr || g_extents[i].freed_ms < oldest->freed_ms) oldest = &g_extents[i];
+  }
+  return oldest;
+}
+
+// The smallest extent that is large enough, else the largest; null without any.
+Extent* best_extent(std::size_t bytes) {
+  Extent* best = nullptr;
+  for (std::size_t i = 0; i < g_extent_count; ++i) {
+    Extent& candidate = g_extents[i];
+    if (best == nullptr) {
+      best = &candidate;
       continue;
     }
-    const std::size_t candidate = g_cache[i].bytes;
-    const std::size_t chosen = g_cache[best].bytes;
-    const bool better = chosen >= bytes ? candidate >= bytes && candidate < chosen : candidate > chosen;
-    if (better) best = i;
+    const bool better = best->bytes >= bytes ? candidate.bytes >= bytes && candidate.bytes < best->bytes
+                                             : candidate.bytes > best->bytes;
+    if (better) best = &candidate;
   }
-  return best == kCacheSlots ? Cached{} : remove_cached(best);
+  return best;
 }
 
-// Whether so much more may lie in the cache and in idle tails. g_lock held.
-bool may_keep(std::size_t bytes) {
-  const std::size_t share = g_mapped_bytes / 8;
-  return g_cached_bytes + g_idle_bytes + bytes <= (share > kCacheBytes ? share : kCacheBytes);
+// How much of the extent a request for `bytes` takes: all, where the rest would be too short for anybody.
+std::size_t bytes_taken(const Extent& extent, std::size_t bytes) {
+  return extent.bytes < bytes + kLeastExtentBytes ? extent.bytes : bytes;
 }
 
-// Keeps a mapping for later. False: the caller unmaps it.
-bool put_cached(const Mapping& mapping) {
-  const std::uint64_t now = os::now_ms();
-  Guard guard(g_lock);
-  if (g_cache_count == kCacheSlots || !may_keep(mapping.capacity_bytes)) return false;
-  g_cache[g_cache_count++] = {mapping.address, mapping.capacity_bytes, now, mapping.growth_count != 0};
-  g_cached_bytes += mapping.capacity_bytes;
-  if (mapping.growth_count != 0) count_cached_grown(1);
-  return true;
-}
-
-// A cached mapping made to fit `bytes`; dirty_bytes says how much of its front holds old contents.
-struct Reused {
-  void* address = nullptr;
-  std::size_t capacity_bytes = 0;
-  std::size_t dirty_bytes = 0;
-  bool keeps_tail = false;
-};
-
-Reused reuse(std::size_t bytes) {
-  Cached cached = take_cached(bytes);
-  if (cached.address == 0) return {};
-  auto* address = reinterpret_cast<void*>(cached.address);
-  if (cached.bytes > bytes && cached.had_grown) return {address, cached.bytes, bytes, true};
-  if (cached.bytes > bytes + (bytes >> kOvershootShift)) {
-    os::unmap(reinterpret_cast<void*>(cached.address + bytes), cached.bytes - bytes);
-    return {address, bytes, bytes};
+// The piece joins the extents that it touches. Returns one that has to go for it, or an empty one; the caller unmaps that.
+Extent add_extent(Extent piece) {
+  g_cached_bytes += piece.bytes;
+  for (std::size_t i = 0; i < g_extent_count;) {
+    Extent& other = g_extents[i];
+    if (other.end() != piece.address && piece.end() != other.address) {
+      ++i;
+      continue;
+    }
+    piece.address = std::min(piece.address, other.address);
+    piece.bytes += other.bytes;
+    other = g_extents[--g_extent_count];
   }
-  if (cached.bytes >= bytes) return {address, cached.bytes, cached.bytes};
-  void* moved = os::remap(address, cached.bytes, bytes);
-  if (moved == nullptr) {
-    os::unmap(address, cached.bytes);
-    return {};
+  Extent evicted;
+  if (g_extent_count == kMostExtents) {
+    evicted = *oldest_extent();
+    remove_extent(*oldest_extent());
   }
-  return {moved, bytes, cached.bytes};
+  g_extents[g_extent_count++] = piece;
+  return evicted;
 }
 
-std::size_t idle_bytes(const Mapping& mapping) {
-  return mapping.idle_since_ms == 0 ? 0 : mapping.capacity_bytes - mapping.usable_bytes;
-}
-
-// A mapping enters, or leaves, the sums. g_lock held.
+// A live mapping enters, or leaves, the sums.
 void count_in(const Mapping& mapping) {
   g_live_bytes += mapping.usable_bytes;
   g_mapped_bytes += mapping.capacity_bytes;
-  g_idle_bytes += idle_bytes(mapping);
+  g_live_count = g_mappings.size();
 }
 void count_out(const Mapping& mapping) {
   g_changes.store(g_changes.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // relaxed: see Resized::fits()
   g_live_bytes -= mapping.usable_bytes;
   g_mapped_bytes -= mapping.capacity_bytes;
-  g_idle_bytes -= idle_bytes(mapping);
+  g_live_count = g_mappings.size();
+}
+
+// Below: without the lock.
+
+void unmap(const Extent& extent) {
+  if (extent.address == 0) return;
+  os::unmap(reinterpret_cast<void*>(extent.address), extent.bytes);
+  g_demand.gone(pages_in(extent.bytes));
+}
+
+// A block is gone, or a part of it: the piece waits for the next request.
+void keep(std::uintptr_t address, std::size_t bytes) {
+  const std::uint64_t now = os::now_ms();
+  Extent evicted;
+  {
+    Guard guard(g_lock);
+    evicted = add_extent({address, bytes, now});
+  }
+  unmap(evicted);
 }
 
 bool remember(const Mapping& mapping) {
@@ -153,13 +168,52 @@ void raise_threshold(std::size_t freed_bytes) {
   }
 }
 
+// Memory for a block: `from_supply` bytes of it were free, and are dirty.
+struct Piece {
+  std::uintptr_t address = 0;  // 0: none
+  std::size_t bytes = 0;
+  std::size_t from_supply = 0;
+};
+
+// Of an extent, stretched if it has half of what is wanted at least.
+Piece reuse(std::size_t bytes) {
+  Extent taken;
+  {
+    Guard guard(g_lock);
+    Extent* extent = best_extent(bytes);
+    if (extent == nullptr || extent->bytes < bytes / 2) return {};
+    taken = *extent;
+    if (taken.bytes >= bytes) {
+      taken.bytes = bytes_taken(taken, bytes);
+      cut_front(*extent, taken.bytes);
+      return {taken.address, taken.bytes, taken.bytes};
+    }
+    remove_extent(*extent);
+  }
+  void* moved = os::remap(reinterpret_cast<void*>(taken.address), taken.bytes, bytes);
+  if (moved == nullptr) {
+    unmap(taken);  // of several mappings, or there is no room
+    return {};
+  }
+  return {reinterpret_cast<std::uintptr_t>(moved), bytes, taken.bytes};
+}
+
+Piece map_new(std::size_t bytes, std::size_t alignment) {
+  return {reinterpret_cast<std::uintptr_t>(os::map(bytes, alignment)), bytes, 0};
+}
+
+// What of the piece may hold something reads as zero. Pages go back rather than are cleared: of a large block that is asked for
+// zeroed often only a part is touched, and clearing would touch all of it.
+void clear(const Piece& piece) {
+  auto* start = reinterpret_cast<void*>(piece.address);
+  if (!os::purge(start, piece.from_supply)) std::memset(start, 0, piece.from_supply);
+}
+
 }  // namespace
 
 std::size_t threshold_bytes() { return g_threshold.load(std::memory_order_relaxed); }  // relaxed: a hint
 
-bool has_cached_grown() {
-  return !g_threshold_pinned && g_cached_grown.load(std::memory_order_relaxed) != 0;  // relaxed: a hint
-}
+bool crowded() { return g_live_count >= kMostMappings; }
 
 void pin_threshold(std::size_t bytes) {
   g_threshold_pinned = true;
@@ -168,31 +222,27 @@ void pin_threshold(std::size_t bytes) {
 
 void* allocate(std::size_t size, std::size_t alignment, bool zeroed) {
   const std::size_t bytes = round_to_pages(size);
-  Reused reused;
-  if (alignment <= os::page_bytes()) reused = reuse(bytes);
-  if (reused.address == nullptr) {
-    reused.address = os::map(bytes, alignment);
-    reused.capacity_bytes = bytes;
+  Piece piece;
+  if (alignment <= os::page_bytes()) piece = reuse(bytes);
+  if (piece.address == 0) piece = map_new(bytes, alignment);
+  if (piece.address == 0) {
+    give_back(SIZE_MAX, 0);
+    piece = map_new(bytes, alignment);
   }
-  if (reused.address == nullptr) {
-    trim(UINT64_MAX);
-    reused.address = os::map(bytes, alignment);
-  }
-  if (reused.address == nullptr) {
+  if (piece.address == 0) {
     errno = ENOMEM;
     return nullptr;
   }
-  const auto address = reinterpret_cast<std::uintptr_t>(reused.address);
-  const std::uint64_t idle_since = reused.keeps_tail ? os::now_ms() : 0;
-  if (!remember({address, reused.capacity_bytes, bytes, idle_since, reused.keeps_tail ? 1U : 0U})) {
-    os::unmap(reused.address, reused.capacity_bytes);
+  if (!remember({piece.address, piece.bytes, bytes, 0})) {
+    g_demand.gone(pages_in(piece.from_supply));
+    os::unmap(reinterpret_cast<void*>(piece.address), piece.bytes);
     errno = ENOMEM;
     return nullptr;
   }
-  if (zeroed && reused.dirty_bytes != 0) {
-    std::memset(reused.address, 0, reused.dirty_bytes < bytes ? reused.dirty_bytes : bytes);
-  }
-  return reused.address;
+  g_demand.need(pages_in(bytes), pages_in(piece.from_supply));
+  if (zeroed && piece.from_supply != 0) clear(piece);
+  store::keep_within_bounds();
+  return reinterpret_cast<void*>(piece.address);
 }
 
 bool free(void* block) {
@@ -205,10 +255,15 @@ bool free(void* block) {
     g_mappings.erase(found);
     count_out(mapping);
   }
-  // What the heap will serve next time is not worth keeping as a mapping.
-  raise_threshold(mapping.usable_bytes);
-  if (mapping.capacity_bytes < threshold_bytes() || !put_cached(mapping)) {
+  // What the heap will serve next time is not worth keeping as a mapping. A block that had grown will grow again.
+  if (mapping.growth_count == 0) raise_threshold(mapping.usable_bytes);
+  if (mapping.capacity_bytes < threshold_bytes()) {
+    g_demand.unneed(pages_in(mapping.usable_bytes), 0);
     os::unmap(block, mapping.capacity_bytes);
+  } else {
+    g_demand.unneed(pages_in(mapping.usable_bytes), pages_in(mapping.capacity_bytes));
+    keep(mapping.address, mapping.capacity_bytes);
+    store::keep_within_bounds();
   }
   return true;
 }
@@ -238,15 +293,25 @@ void put_back(const Mapping& old, const Mapping& changed) {
   count_in(changed);
 }
 
-bool may_keep_tail(std::size_t bytes) {
+// The mapping goes on in the extent behind it, if that is long enough. Changes `changed`; returns the bytes taken.
+std::size_t extend_into_extent(Mapping& changed) {
+  const std::size_t missing = changed.usable_bytes - changed.capacity_bytes;
   Guard guard(g_lock);
-  return may_keep(bytes);
+  Extent* behind = find_extent_at(changed.address + changed.capacity_bytes);
+  if (behind == nullptr || behind->bytes < missing) return 0;
+  const std::size_t taken = bytes_taken(*behind, missing);
+  cut_front(*behind, taken);
+  changed.capacity_bytes += taken;
+  return taken;
 }
 
 // Extends the mapping to hold changed.usable_bytes; from the second time on with room ahead. Changes `changed`.
 bool extend(const Mapping& old, Mapping& changed) {
   ++changed.growth_count;
-  changed.idle_since_ms = 0;
+  if (const std::size_t taken = extend_into_extent(changed); taken != 0) {
+    g_demand.gone(pages_in(taken));
+    return true;
+  }
   const std::size_t bytes = changed.usable_bytes;
   const std::size_t ahead = changed.growth_count >= kGrowthsBeforeReserve ? round_to_pages(bytes / 4) : 0;
   auto* block = reinterpret_cast<void*>(old.address);
@@ -258,43 +323,6 @@ bool extend(const Mapping& old, Mapping& changed) {
   }
   changed.address = reinterpret_cast<std::uintptr_t>(moved);
   return moved != nullptr;
-}
-
-// The block needs less: its tail waits for the block to grow again, or goes.
-void cut(const Mapping& old, Mapping& changed) {
-  const std::size_t tail_bytes = old.capacity_bytes - changed.usable_bytes;
-  // A block that grew is likely to grow again.
-  if (old.growth_count != 0 && may_keep_tail(tail_bytes - idle_bytes(old))) {
-    changed.idle_since_ms = os::now_ms();
-    return;
-  }
-  os::unmap(reinterpret_cast<void*>(old.address + changed.usable_bytes), tail_bytes);
-  changed.capacity_bytes = changed.usable_bytes;
-  changed.idle_since_ms = 0;
-}
-
-// Takes an idle tail that has waited for long enough from its mapping.
-Cached take_idle_tail(std::uint64_t older_than_ms) {
-  Guard guard(g_lock);
-  if (g_idle_bytes == 0) return {};
-  Mapping* found = g_mappings.find_if([older_than_ms](const Mapping& mapping) {
-    return idle_bytes(mapping) != 0 && mapping.idle_since_ms < older_than_ms;
-  });
-  if (found == nullptr) return {};
-  const Cached tail{found->address + found->usable_bytes, idle_bytes(*found), 0, false};
-  g_idle_bytes -= tail.bytes;
-  g_mapped_bytes -= tail.bytes;
-  found->capacity_bytes = found->usable_bytes;
-  found->idle_since_ms = 0;
-  return tail;
-}
-
-// The same for a cached mapping.
-Cached take_aged(std::uint64_t older_than_ms) {
-  Guard guard(g_lock);
-  std::size_t i = 0;
-  while (i < g_cache_count && g_cache[i].freed_ms >= older_than_ms) ++i;
-  return i == g_cache_count ? Cached{} : remove_cached(i);
 }
 
 }  // namespace
@@ -312,6 +340,7 @@ bool resize_in_place(void* block, std::size_t size, Resized& last) {
   Mapping* found = g_mappings.find(reinterpret_cast<std::uintptr_t>(block));
   if (found == nullptr || bytes < found->usable_bytes || bytes > found->capacity_bytes) return false;
   if (bytes != found->usable_bytes) {
+    g_demand.need(pages_in(bytes - found->usable_bytes), 0);
     count_out(*found);
     found->usable_bytes = bytes;
     count_in(*found);
@@ -326,27 +355,48 @@ void* resize(void* block, std::size_t size) {
   if (!take_out(block, old)) return nullptr;
   Mapping changed = old;
   changed.usable_bytes = bytes;
-  if (bytes > old.capacity_bytes) {
-    if (!extend(old, changed)) {
-      put_back(old, old);
-      return nullptr;
-    }
-  } else if (bytes < old.usable_bytes) {
-    cut(old, changed);
+  const std::size_t tail_bytes = bytes < old.usable_bytes ? old.capacity_bytes - bytes : 0;
+  if (bytes > old.capacity_bytes && !extend(old, changed)) {
+    put_back(old, old);
+    return nullptr;
   }
+  if (tail_bytes >= kLeastExtentBytes) changed.capacity_bytes = bytes;
   put_back(old, changed);
+  if (bytes >= old.usable_bytes) {
+    g_demand.need(pages_in(bytes - old.usable_bytes), 0);
+  } else {
+    g_demand.unneed(pages_in(old.usable_bytes - bytes), tail_bytes >= kLeastExtentBytes ? pages_in(tail_bytes) : 0);
+    if (tail_bytes >= kLeastExtentBytes) keep(changed.address + bytes, tail_bytes);
+  }
+  store::keep_within_bounds();
   return reinterpret_cast<void*>(changed.address);
 }
 
-std::size_t trim(std::uint64_t older_than_ms) {
-  std::size_t trimmed = 0;
-  for (Cached (*take)(std::uint64_t) : {take_aged, take_idle_tail}) {
-    for (Cached victim = take(older_than_ms); victim.address != 0; victim = take(older_than_ms)) {
-      os::unmap(reinterpret_cast<void*>(victim.address), victim.bytes);
-      trimmed += victim.bytes;
+std::size_t give_back(std::size_t most_pages, std::uint64_t age_ms) {
+  const std::uint64_t now = os::now_ms();
+  std::size_t gone = 0;
+  while (gone < most_pages) {
+    Extent victim;
+    {
+      Guard guard(g_lock);
+      Extent* oldest = oldest_extent();
+      if (oldest == nullptr || now < oldest->freed_ms + age_ms) break;
+      victim = *oldest;
+      // Of a long one no more than is asked for, from its end.
+      const std::size_t most = std::max(most_pages - gone, kExtentPurgePages);
+      if (pages_in(victim.bytes) > most) {
+        victim.bytes = round_to_pages(most << kPageShift);
+        victim.address = oldest->end() - victim.bytes;
+        oldest->bytes -= victim.bytes;
+        g_cached_bytes -= victim.bytes;
+      } else {
+        remove_extent(*oldest);
+      }
     }
+    unmap(victim);
+    gone += pages_in(victim.bytes);
   }
-  return trimmed;
+  return gone;
 }
 
 Stats stats() {
@@ -363,14 +413,13 @@ void for_each(void (*visit)(void* address, std::size_t bytes, void* context), vo
 
 void recover_after_fork() {
   if (!g_lock.recover_after_fork()) return;
-  // Another thread was at work here. An entry of the cache may be half written: what the cache holds is given up.
-  g_cache_count = 0;
+  // Another thread was at work here. An extent may be half written: what they hold is given up.
+  g_demand.gone(pages_in(g_cached_bytes));
+  g_extent_count = 0;
   g_cached_bytes = 0;
-  g_cached_grown.store(0, std::memory_order_relaxed);  // relaxed: one thread is left
   g_mappings.repair();
   g_live_bytes = 0;
   g_mapped_bytes = 0;
-  g_idle_bytes = 0;
   g_mappings.for_each(count_in);
   g_changes.fetch_add(1, std::memory_order_relaxed);  // relaxed: one thread is left
 }

@@ -1,4 +1,4 @@
-// Blocks that are mappings of their own, and a small cache of mappings that were freed.
+// Blocks that are mappings of their own, and the free pieces that they leave.
 //
 // A mapping is known by its address in a table of the module's own, so a pointer is looked up without touching what it
 // points to. Its capacity may exceed what is handed out: a block that keeps growing gets address space ahead, which costs
@@ -7,13 +7,12 @@
 //   address                usable                    capacity
 //   [ handed out           | not touched by us       )
 //
-// A freed mapping waits in the cache for the next request of about any size: one that is too small is extended by mremap,
-// one that is too large gives its tail back. So memory that was live is used again before more is taken, and the peak
-// does not grow by the cache.
+// What is freed, or cut off by a block that shrinks, is an extent: it stays mapped until it has been free for too long or there
+// is too much (store.hpp). Extents that touch are one. A request takes the front of the smallest that is large enough, and what is left
+// stays an extent: nothing is unmapped for a smaller request that the next larger one would have to map and touch again. Where
+// none is large enough, the largest is stretched by mremap. A block that grows goes on in the extent behind it.
 //
-// A block that shrinks keeps its tail for a while, and a mapping that had grown is reused with its tail: a buffer that is
-// filled, cut and filled again touches the same pages each time. Such idle tails are bounded as the cache is, and age out
-// as cached mappings do. Thread-safe: one lock; system calls are made outside it.
+// Thread-safe: one lock; system calls are made outside it.
 #pragma once
 
 #include <atomic>
@@ -55,9 +54,8 @@ bool resize_in_place(void* block, std::size_t size, Resized& last);
 // Resizes a live mapping, moving it if need be; null if it could not be done, and the block is as it was.
 void* resize(void* block, std::size_t size);
 
-// Gives back cached mappings and idle tails: those that have waited since before `older_than_ms` (a time of os::now_ms()).
-// Returns the bytes given back. O(live mappings) while there are idle tails.
-std::size_t trim(std::uint64_t older_than_ms);
+// Gives back extents that were freed `age_ms` ago or earlier, the oldest first: `most_pages` or some more. Returns how many pages went.
+std::size_t give_back(std::size_t most_pages, std::uint64_t age_ms);
 
 struct Stats {
   std::size_t live_bytes = 0;      // usable bytes of live mappings
@@ -70,14 +68,13 @@ Stats stats();
 // Calls visit(address, usable bytes, context) for each live mapping, holding the lock.
 void for_each(void (*visit)(void* address, std::size_t bytes, void* context), void* context);
 
-// Smallest request that gets a mapping of its own. Grows, up to a limit, when mappings are freed, so that repeated
+// Smallest request that gets a mapping of its own. Grows, up to a limit, when mappings are freed that had not grown, so that repeated
 // requests of that size are served from the heap; `pin` sets it for good.
 std::size_t threshold_bytes();
 void pin_threshold(std::size_t bytes);
 
-// Whether a mapping is cached that had grown by realloc, and smaller blocks than the threshold may take it (it is not pinned). A hint:
-// it may be gone at the next moment. Without the lock.
-bool has_cached_grown();
+// Whether there are so many mappings that blocks which fit into the heap should come from there. A hint, without the lock.
+bool crowded();
 
 void recover_after_fork();
 

@@ -22,7 +22,6 @@ void MappingTable::write(Mapping& target, const Mapping& mapping) {
   order_writes();
   target.capacity_bytes = mapping.capacity_bytes;
   target.usable_bytes = mapping.usable_bytes;
-  target.idle_since_ms = mapping.idle_since_ms;
   target.growth_count = mapping.growth_count;
   order_writes();
   target.address = mapping.address;

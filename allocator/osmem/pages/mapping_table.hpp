@@ -12,8 +12,7 @@ struct Mapping {
   std::uintptr_t address = 0;   // 0: an empty place; kBeingWritten: neither empty nor anybody's, in a table only
   std::size_t capacity_bytes = 0;
   std::size_t usable_bytes = 0;
-  std::uint64_t idle_since_ms = 0;  // when what lies behind `usable_bytes` was given up; 0: it was never touched
-  std::uint32_t growth_count = 0;   // times it was extended
+  std::size_t growth_count = 0;     // times it was extended
 };
 
 class MappingTable {
@@ -42,15 +41,6 @@ class MappingTable {
     for (std::size_t i = 0; i < places_; ++i) {
       if (table_[i].address != 0) visit(table_[i]);
     }
-  }
-
-  // The first live mapping that is so; null if none is. O(places).
-  template <typename Condition>
-  Mapping* find_if(Condition condition) {
-    for (std::size_t i = 0; i < places_; ++i) {
-      if (table_[i].address != 0 && condition(table_[i])) return &table_[i];
-    }
-    return nullptr;
   }
 
  private:

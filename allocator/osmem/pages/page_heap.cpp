@@ -8,9 +8,10 @@
 
 namespace osmem {
 
-void PageHeap::attach(Chunk* chunks, const PageSource* source) {
+void PageHeap::attach(Chunk* chunks, const PageSource* source, Demand* demand) {
   chunks_ = chunks;
   source_ = source;
+  demand_ = demand;
 }
 
 // Exact up to 16 pages, then four bins a doubling. Monotonic, so every chunk of a higher bin has a longer run.
@@ -86,8 +87,7 @@ PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages)
   Guard guard(lock_);
   const Run run = allocate_or_grow({pages, align_pages, pages});
   if (!run.found) return run;
-  footprint_.need(pages, 0);
-  make_room_locked();
+  demand_->need(pages, run.dirty_pages);
   return run;
 }
 
@@ -101,10 +101,7 @@ PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
 
 PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
   Guard guard(lock_);
-  const Run run = allocate_or_grow({pages, align_pages, likely_pages});
-  if (!run.found) return run;
-  footprint_.add_idle(std::popcount(run.touched_pages));
-  return run;
+  return allocate_or_grow({pages, align_pages, likely_pages});
 }
 
 PageHeap::Run PageHeap::allocate_locked(const Request& request) {
@@ -156,8 +153,7 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   peak_used_pages_ = std::max<std::size_t>(peak_used_pages_, used_pages_);
   free_pages_ -= pages;
   dirty_pages_ -= dirty;
-  note_dirty_low();
-  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched)};
+  return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched), dirty};
 }
 
 bool PageHeap::grow(const Request& request) {
@@ -217,6 +213,8 @@ void PageHeap::release(std::uint32_t chunk_index, std::uint32_t first, std::uint
 void PageHeap::set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages) {
   Chunk& chunk = chunks_[chunk_index];
   chunk.dirty.set_range(first, pages);
+  const std::uint16_t now = stamp();
+  for (std::uint32_t i = first / kStampPages; i <= (first + pages - 1) / kStampPages; ++i) chunk.freed_at[i] = now;
   chunk.dirty_pages = static_cast<std::uint16_t>(chunk.dirty_pages + pages);
   dirty_pages_ += pages;
 }
@@ -225,7 +223,7 @@ bool PageHeap::free(std::uint32_t first_page) {
   Guard guard(lock_);
   const Place place = find_run(first_page);
   if (place.chunk == nullptr) return false;
-  footprint_.unneed(place.pages, 0);
+  demand_->unneed(place.pages, place.index < first_chunk_ ? 0 : place.pages);
   if (place.index < first_chunk_) {
     give_up(place);
     return true;
@@ -242,8 +240,8 @@ bool PageHeap::free_gradual(std::uint32_t first_page, std::uint16_t touched_page
   Guard guard(lock_);
   const Place place = find_run(first_page);
   if (place.chunk == nullptr) return false;
-  footprint_.add_idle(-std::popcount(touched_pages));
   if (place.index < first_chunk_) {
+    demand_->gone(static_cast<std::size_t>(std::popcount(touched_pages)));
     give_up(place);
     return true;
   }
@@ -275,14 +273,14 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
   if (chunk.used.next_set(end) < new_end) return false;
   if (new_pages < place.pages) {
     const std::uint32_t cut = end - new_end;
-    footprint_.unneed(cut, 0);
+    demand_->unneed(cut, cut);
     used_pages_ -= cut;
     release(place.index, new_end, cut);
     set_dirty(place.index, new_end, cut);
   } else {
     const std::uint32_t added = new_end - end;
-    footprint_.need(added, 0);
     const std::uint32_t dirty = chunk.dirty.count_range(end, added);
+    demand_->need(added, dirty);
     chunk.dirty.clear_range(end, added);
     chunk.used.set_range(end, added);
     chunk.free_pages = static_cast<std::uint16_t>(chunk.free_pages - added);
@@ -292,9 +290,7 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     used_pages_ += added;
     free_pages_ -= added;
     dirty_pages_ -= dirty;
-    note_dirty_low();
-  }
-  make_room_locked();
+    }
   return true;
 }
 
@@ -338,9 +334,10 @@ void PageHeap::recover_after_fork() {
   nonempty_bins_ = 0;
   for (std::uint32_t& bin : bins_) bin = 0;
   for (std::uint32_t c = 0; c < chunk_count_; ++c) chunks_[c].bin = kNoBin;
+  demand_->gone(dirty_pages_);
   used_pages_ = 0;
   dirty_pages_ = 0;
-  free_pages_ = low_water_pages_ = 0;
+  free_pages_ = 0;
 }
 
 PageHeapStats PageHeap::stats() {

@@ -14,7 +14,7 @@
 // takes the place where it will touch the fewest clean pages, of those the shortest free run: dirty pages elsewhere would have
 // to go back for clean ones. O(kMaxTries chunks of each bin until one has room, and kMaxTries more) times O(free runs of a chunk).
 //
-// What is needed and what is resident is counted in footprint.hpp; dirty pages that would raise the peak go back.
+// Each 64 pages have a stamp: when one of them became dirty last. Which dirty pages go back, and when: store.hpp.
 //
 // Thread-safe: one lock, taken by every public function unless it says otherwise. System calls for purging are made
 // outside the lock, on pages marked used meanwhile.
@@ -25,7 +25,7 @@
 
 #include "allocator/osmem/base/config.hpp"
 #include "allocator/osmem/base/figure.hpp"
-#include "allocator/osmem/pages/footprint.hpp"
+#include "allocator/osmem/pages/demand.hpp"
 #include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/pages/run_bits.hpp"
 
@@ -46,7 +46,12 @@ struct PageSource {
   PageRange (*grow)(std::uint32_t min_pages);
   // Gives the pages' memory back; they read as zero afterwards. False: nothing happened.
   bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
+  // A clock that never goes back.
+  std::uint64_t (*now_ms)();
 };
+
+// Pages that have a stamp of time together: more than a cheap purge spans.
+inline constexpr std::uint32_t kStampPages = 64;
 
 struct Chunk {
   PageBits used;
@@ -60,8 +65,9 @@ struct Chunk {
   std::uint16_t dirty_pages;
   std::uint8_t bin;           // kNoBin while it has no free page
   bool initialised;
+  std::uint16_t freed_at[kPagesPerChunk / kStampPages];  // in units of kStampMs, from some time on; of dirty pages
 };
-static_assert(sizeof(Chunk) == 528, "four bit sets of 128 bytes and 16 bytes of counts");
+static_assert(sizeof(Chunk) == 560, "four bit sets of 128 bytes, 16 bytes of counts, 16 stamps");
 
 struct PageHeapStats {
   std::size_t used_pages = 0;
@@ -79,55 +85,34 @@ class PageHeap {
     bool found = false;
     bool zeroed = false;              // all its pages read as zero for sure
     std::uint16_t touched_pages = 0;  // bit i: its page i may hold something; of the first kMaxGradualPages
+    std::uint32_t dirty_pages = 0;    // that may hold something
   };
   static constexpr std::uint32_t kMaxGradualPages = 16;
 
   // `chunks` has room for every chunk that the source may reach, zeroed when first touched; both outlive the heap.
   constexpr PageHeap() = default;
-  void attach(Chunk* chunks, const PageSource* source);
+  void attach(Chunk* chunks, const PageSource* source, Demand* demand);
 
   // A run of `pages` (1..kPagesPerChunk), its first page a multiple of `align_pages` (a power of two, at most a chunk).
   Run allocate(std::uint32_t pages, std::uint32_t align_pages);
 
-  // The same for a slab: its pages are needed as need() and unneed() are told, the first `likely_pages` (1..pages) of them for sure.
+  // The same for a slab: none of its pages counts as needed yet, and the dirty ones are still supply; whoever hands them out tells
+  // the demand. The first `likely_pages` (1..pages) will be needed for sure.
   Run allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages);
 
   // Frees the run of allocate() that starts at `first_page`; false, and nothing happens, if none starts there.
   bool free(std::uint32_t first_page);
 
-  // The same for a run of allocate_gradual() whose pages are not needed now: only those with their bit in `touched_pages` may
+  // The same for a run of allocate_gradual(), whose touched pages count as supply by now: only those with their bit in `touched_pages` may
   // hold something.
   bool free_gradual(std::uint32_t first_page, std::uint16_t touched_pages);
-
-  // `pages` of runs of allocate_gradual() are needed from now on; `were_touched` of them may hold something. Without the
-  // lock. True: dirty pages have to go back for it, see make_room().
-  bool need(std::uint32_t pages, std::uint32_t were_touched) {
-    footprint_.need(pages, were_touched);
-    return dirty_pages_ != 0 && footprint_.excess(dirty_pages_) != 0;
-  }
-
-  // The opposite: the pages stay touched. Without the lock.
-  void unneed(std::uint32_t pages) { footprint_.unneed(pages, pages); }
 
   // Gives touched pages of such a run back that are not needed. False: nothing happened. Without the lock; the caller owns the run.
   bool purge_idle(std::uint32_t first_page, std::uint32_t pages) {
     if (!source_->purge(first_page, pages)) return false;
-    footprint_.add_idle(-static_cast<std::ptrdiff_t>(pages));
+    demand_->gone(pages);
     return true;
   }
-
-  // Whether so many more needed pages are the most that were needed so far. Without the lock.
-  [[nodiscard]] bool would_raise_peak(std::uint32_t pages) const { return footprint_.would_raise_peak(pages); }
-
-  // Gives back the dirty pages that would raise the peak; see footprint.hpp.
-  void make_room();
-
-  // See footprint.hpp. Before anything is allocated.
-  void set_slack(std::size_t percent) { footprint_.set_slack(percent); }
-
-  // Old peaks count less from now on, or not at all. Without the lock.
-  void age_peak(std::uint64_t now_ms) { footprint_.age(now_ms); }
-  void forget_peak() { footprint_.forget_peak(); }
 
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
   bool resize(std::uint32_t first_page, std::uint32_t new_pages);
@@ -135,12 +120,9 @@ class PageHeap {
   // Whether the page is not part of the heap: other code took this part of the range.
   bool absent(std::uint32_t page);
 
-  // Gives dirty pages back until at most `keep_pages` of them are left; returns how many went. Ranges shorter than
-  // `min_range_pages` are left alone.
-  std::size_t purge(std::size_t keep_pages, std::uint32_t min_range_pages);
-
-  // The smallest number of dirty pages since the last call: memory that nobody wanted meanwhile.
-  std::size_t take_low_water();
+  // Gives `most_pages` dirty pages back, or some more: those at high addresses first, which are the least likely to be wanted again;
+  // only such as were freed `age_ms` ago or earlier, and in ranges of `least_pages` or more. Returns how many went.
+  std::size_t purge(std::size_t most_pages, std::uint64_t age_ms, std::uint32_t least_pages);
 
   // Without the lock; a snapshot that may be a moment old.
   [[nodiscard]] std::size_t dirty_pages() const { return dirty_pages_; }
@@ -167,6 +149,7 @@ class PageHeap {
   static constexpr std::uint32_t kNoChunk = UINT32_MAX;
   static constexpr std::uint8_t kNoBin = UINT8_MAX;
   static constexpr int kMaxTries = 8;
+  static constexpr std::uint64_t kStampMs = 32;
 
   struct Request {
     std::uint32_t pages = 0;
@@ -205,23 +188,28 @@ class PageHeap {
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
-  std::size_t purge_locked(std::size_t keep_pages, std::uint32_t min_range_pages);
-  void make_room_locked();
-  std::size_t purge_chunk(std::uint32_t chunk_index, std::size_t excess, std::uint32_t min_range_pages);
+  struct Victims {
+    std::size_t most_pages = 0;
+    std::uint16_t least_age = 0;  // in units of kStampMs
+    std::uint16_t now = 0;        // likewise, as stamps are
+    std::uint32_t least_pages = 0;
+  };
+  std::size_t purge_chunk(std::uint32_t chunk_index, const Victims& victims);
+  static PageRange last_victim(const Chunk& chunk, const Victims& victims, std::uint32_t before);
+  bool purge_range(std::uint32_t chunk_index, PageRange range, std::uint32_t dirty);
+  [[nodiscard]] std::uint16_t stamp() const { return static_cast<std::uint16_t>(source_->now_ms() / kStampMs); }
   static std::uint32_t last_dirty_end(const Chunk& chunk, std::uint32_t before);
   void rebin(std::uint32_t chunk_index);
   void unlink(std::uint32_t chunk_index);
   static std::uint32_t longest_free_run(const Chunk& chunk);
   static std::uint32_t run_length(const Chunk& chunk, std::uint32_t first);
-  void note_dirty_low() {
-    if (dirty_pages_ < low_water_pages_) low_water_pages_ = dirty_pages_;
-  }
   void check_chunk(const Chunk& chunk) const;
 
   Lock lock_;
   // Guarded by lock_:
   Chunk* chunks_ = nullptr;
   const PageSource* source_ = nullptr;
+  Demand* demand_ = nullptr;
   std::uint32_t chunk_count_ = 0;        // chunks in use: [first_chunk_, chunk_count_)
   std::uint32_t first_chunk_ = 0;        // chunks below were given up by a fork
   std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
@@ -229,10 +217,7 @@ class PageHeap {
   Figure<std::size_t> used_pages_;
   std::size_t free_pages_ = 0;
   Figure<std::size_t> dirty_pages_;
-  std::size_t low_water_pages_ = 0;
   std::size_t peak_used_pages_ = 0;
-  // Any thread:
-  Footprint footprint_;
 };
 
 template <typename Visit>

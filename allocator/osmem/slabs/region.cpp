@@ -9,7 +9,6 @@ constinit std::uintptr_t g_heap_base = 0;
 constinit std::atomic<std::size_t> g_slice_count{0};
 alignas(kCacheLineBytes) constinit std::byte* g_owners = nullptr;
 constinit Region g_region;
-constinit PageHeap g_page_heap;
 
 namespace {
 
@@ -179,7 +178,7 @@ bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
   return true;
 }
 
-constexpr PageSource kSource = {grow_heap, purge_pages};
+constexpr PageSource kSource = {grow_heap, purge_pages, os::now_ms};
 
 // The owner and bin tables: two ranges at a fixed distance. For less than the full number of slices the space between
 // them stays free for others.
@@ -256,7 +255,7 @@ bool start_region(HeapBackEnd back_end) {
     bytes = (bytes - bytes / 4) & ~(kChunkBytes - 1);
     if (bytes < kMinRegionBytes) return false;
   }
-  g_page_heap.attach(g_region.chunks, &kSource);
+  g_page_heap.attach(g_region.chunks, &kSource, &g_demand);
   return true;
 }
 
@@ -269,6 +268,20 @@ constinit Lock g_metadata_lock;
 constinit std::byte* g_metadata_next = nullptr;
 constinit std::size_t g_metadata_left_bytes = 0;
 constinit std::size_t g_metadata_total_bytes = 0;
+
+}  // namespace
+
+namespace {
+
+// Of fresh memory that is about to be written: each system page that starts in it is touched, and the touch timed.
+void time_first_touches(std::byte* start, std::size_t bytes) {
+  const std::size_t page = os::page_bytes();
+  for (std::byte* at = start + (0 - reinterpret_cast<std::uintptr_t>(start)) % page; at < start + bytes; at += page) {
+    const std::uint64_t before_ns = os::now_ns();
+    *static_cast<volatile std::byte*>(at) = std::byte{0};
+    g_price.note_fault(os::now_ns() - before_ns);
+  }
+}
 
 }  // namespace
 
@@ -286,6 +299,7 @@ void* allocate_metadata(std::size_t bytes) {
   std::byte* result = g_metadata_next;
   g_metadata_next += bytes;
   g_metadata_left_bytes -= bytes;
+  if (g_price.wants_fault()) time_first_touches(result, bytes);
   return result;
 }
 

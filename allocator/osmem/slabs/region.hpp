@@ -18,7 +18,7 @@
 #include <cstdint>
 
 #include "allocator/osmem/base/config.hpp"
-#include "allocator/osmem/pages/page_heap.hpp"
+#include "allocator/osmem/pages/store.hpp"
 #include "allocator/osmem/slabs/slab.hpp"
 
 namespace osmem {
@@ -71,7 +71,6 @@ struct Region {
 };
 
 [[gnu::visibility("hidden")]] extern constinit Region g_region;
-[[gnu::visibility("hidden")]] extern constinit PageHeap g_page_heap;
 
 enum class HeapBackEnd { kRegion, kBreak };
 

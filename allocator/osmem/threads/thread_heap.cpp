@@ -161,11 +161,12 @@ void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
   const auto were_touched = static_cast<std::uint32_t>(std::popcount(used & slab->touched_pages));
   slab->touched_pages = static_cast<std::uint16_t>(slab->touched_pages | used);
   // What the thread keeps would count as needed.
-  if (kept_runs.count != 0 && g_page_heap.would_raise_peak(pages)) kept_runs.release();
-  if (!g_page_heap.need(pages, were_touched)) [[likely]] return;
+  if (kept_runs.count != 0 && g_demand.would_raise_peak(pages)) kept_runs.release();
+  g_demand.need(pages, were_touched);
+  // Without a thread the heap is used under the pool's lock, and nothing goes back while others may wait for it.
+  if (g_demand.excess() == 0 || owner == 0) [[likely]] return;
   release_empty();
-  purge_idle();
-  g_page_heap.make_room();
+  store::make_room();
 }
 
 // Gives those of a slab's touched pages back that no block was handed out of, a bit for each.
@@ -228,7 +229,7 @@ bool Heap::add_slab(Bin& bin) {
   const std::uint32_t likely_pages = bin.used_slabs == 0 ? 1 : pages;
   PageHeap::Run run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
   // The process's limits count what the cache of mappings holds.
-  if (!run.found && large::trim(UINT64_MAX) != 0) {
+  if (!run.found && large::give_back(SIZE_MAX, 0) != 0) {
     run = g_page_heap.allocate_gradual(pages, kPagesPerSlice, likely_pages);
   }
   if (!run.found) return false;
@@ -295,7 +296,8 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
     g_region.slabs[slice + i].head_offset = 0;
   }
   slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
-  g_page_heap.unneed(slab->pages_of(slab->carved_count));
+  const std::uint32_t needed = slab->pages_of(slab->carved_count);
+  g_demand.unneed(needed, needed);
   if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
     empty_slabs[empty_count] = slice;
     empty_count = empty_count + 1;

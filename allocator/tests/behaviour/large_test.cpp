@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <algorithm>
 #include <vector>
 
 #include "allocator/osmem/api/osmem.h"
@@ -153,7 +154,7 @@ TEST_F(LargeRealloc, GrowingWithNeighboursCopiesAtMostTwice) {
   os_free(block);
 }
 
-TEST_F(LargeRealloc, ShrinkingInPlaceKeepsTheFrontAndGivesTheTailBack) {
+TEST_F(LargeRealloc, ShrinkingInPlaceKeepsTheFrontAndTheTailIsFree) {
   char* block = static_cast<char*>(os_malloc(64 * kMiB));
   ASSERT_NE(block, nullptr);
   mark(block, 0, 64 * kMiB);
@@ -162,9 +163,11 @@ TEST_F(LargeRealloc, ShrinkingInPlaceKeepsTheFrontAndGivesTheTailBack) {
   EXPECT_EQ(shrunk, block);
   EXPECT_EQ(g_calls.large_copies, 0);
   EXPECT_TRUE(marked(shrunk, 16 * kMiB));
+  EXPECT_GE(os_trim(0), 48 * kMiB);
   struct os_stats stats = {};
   ASSERT_TRUE(os_stats(&stats));
   EXPECT_LT(stats.mapped_bytes, 17 * kMiB);
+  EXPECT_TRUE(marked(shrunk, 16 * kMiB));
   os_free(shrunk);
 }
 
@@ -232,6 +235,38 @@ TEST_F(LargeRealloc, IdleTailsAreBounded) {
   struct os_stats stats = {};
   ASSERT_TRUE(os_stats(&stats));
   EXPECT_LE(stats.mapped_bytes, 20 * 2 * kMiB + 32 * kMiB);
+  for (char* block : blocks) os_free(block);
+}
+
+// Sizes that come and go: no page is given up for a smaller request that the next larger one has to touch again.
+TEST_F(LargeRealloc, WhatASmallerRequestLeavesServesTheNextLargerOne) {
+  for (int round = 0; round < 10; ++round) {
+    char* large = resized(nullptr, 24 * kMiB);
+    const std::size_t resident = resident_pages(large, 24 * kMiB);
+    EXPECT_EQ(resident, round == 0 ? 0 : 24 * kMiB / page_bytes()) << "in round " << round;
+    mark(large, 0, 24 * kMiB);
+    os_free(large);
+    g_calls = {};
+    char* small = resized(nullptr, 3 * kMiB);
+    char* other = resized(nullptr, 5 * kMiB);
+    os_free(small);
+    os_free(other);
+    EXPECT_EQ(g_calls.system, 0);
+  }
+}
+
+TEST_F(LargeRealloc, FreeMappingsAreBoundedByTheDemand) {
+  std::vector<char*> blocks;
+  for (int i = 0; i < 16; ++i) blocks.push_back(resized(nullptr, 4 * kMiB));
+  for (int i = 0; i < 16; i += 2) {
+    os_free(blocks[i]);
+    blocks[i] = resized(nullptr, 7 * kMiB);
+    struct os_stats stats = {};
+    ASSERT_TRUE(os_stats(&stats));
+    std::size_t live = 0;
+    for (char* block : blocks) live += os_usable_size(block);
+    EXPECT_LE(stats.mapped_bytes, std::max(live, 64 * kMiB) * 9 / 8 + kMiB);
+  }
   for (char* block : blocks) os_free(block);
 }
 

@@ -25,7 +25,8 @@ CHILD = Path()
 LIBRARY = Path()
 HEAP_MAP = Path()
 TOTALS = ["allocated_bytes", "active_bytes", "dirty_bytes", "committed_bytes", "reserved_bytes", "mapped_bytes",
-          "cached_mapping_bytes", "metadata_bytes", "remote_pending_bytes", "thread_count", "peak_used_pages", "free_pages",
+          "cached_mapping_bytes", "metadata_bytes", "remote_pending_bytes", "thread_count",
+          "purge_calls", "purged_bytes", "purge_ns", "fault_ns", "page_age_ms", "peak_used_pages", "free_pages",
           "free_runs", "longest_free_run_pages"]
 
 
@@ -186,8 +187,8 @@ class Options(unittest.TestCase):
     def test_a_bad_value_gives_one_warning_and_the_default_stays(self) -> None:
         defaults = run("nothing", OSMEM_VERBOSE="1").stderr
         self.assertEqual(len(defaults.splitlines()), 1)
-        bad = {"OSMEM_STATS": "yes", "OSMEM_LEAKS": "2", "OSMEM_MMAP_THRESHOLD": "128k", "OSMEM_PURGE_DELAY": "-1",
-               "OSMEM_SLACK": "1001"}
+        bad = {"OSMEM_STATS": "yes", "OSMEM_LEAKS": "2", "OSMEM_MMAP_THRESHOLD": "128k", "OSMEM_PROFILE": "slow",
+               "OSMEM_MEMORY_PER_CPU": "4X", "OSMEM_RSS_LIMIT": "12"}
         for name, value in bad.items():
             with self.subTest(option=name):
                 lines = run("leaks", OSMEM_VERBOSE="1", **{name: value}).stderr.splitlines()
@@ -202,9 +203,13 @@ class Options(unittest.TestCase):
         self.assertIn("heap region", lines[1])
 
     def test_what_is_in_force_is_said(self) -> None:
-        said = run("nothing", OSMEM_VERBOSE="1", OSMEM_SLACK="40", OSMEM_PURGE_DELAY="7", OSMEM_MMAP_THRESHOLD="99999").stderr
-        for part in ["slack 40 %", "purge delay 7 ms", "mmap threshold 99999 bytes"]:
+        said = run("nothing", OSMEM_VERBOSE="1", OSMEM_PROFILE="lean", OSMEM_MMAP_THRESHOLD="99999").stderr
+        for part in ["1024 MiB of memory cost as much as a CPU", "mmap threshold 99999 bytes"]:
             self.assertIn(part, said)
+
+    def test_a_price_in_numbers_goes_before_a_profile(self) -> None:
+        said = run("nothing", OSMEM_VERBOSE="1", OSMEM_PROFILE="fast", OSMEM_MEMORY_PER_CPU="3G").stderr
+        self.assertIn("3072 MiB of memory cost as much as a CPU", said)
 
     def test_values_out_of_range_and_empty_ones_are_bad(self) -> None:
         for value in ["", "99999999999999999999999", str(1 << 31), " 1", "1 "]:

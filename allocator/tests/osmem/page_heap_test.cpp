@@ -4,7 +4,7 @@
 // when the neighbour is free, best fit inside the chosen chunk, no growth while a run surely fits,
 // counts, and the whole map now and then; each place and each zeroed page is foreseen. Does not
 // prove thread safety, nor anything about the system's pages: the source of pages is a model here.
-// Peaks: footprint_test.cpp.
+// Peaks: demand_test.cpp.
 #include "allocator/osmem/pages/page_heap.hpp"
 
 #include <gtest/gtest.h>
@@ -135,7 +135,7 @@ class PageHeapAgainstModel : public testing::TestWithParam<uint32_t> {
         source_(seed() + 1),
         chunks_(new Chunk[kChunks]()) {
     source_model = &source_;
-    heap_.attach(chunks_.get(), &kSource);
+    heap_.attach(chunks_.get(), &kSource, &demand_);
   }
 
   uint32_t random_below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
@@ -230,7 +230,9 @@ class PageHeapAgainstModel : public testing::TestWithParam<uint32_t> {
     const size_t dirty_before = heap_.dirty_pages();
     const uint64_t purged_before = source_.purged_pages();
     const size_t keep = random_below(2) == 0 ? 0 : random_below(2000);
-    const size_t purged = heap_.purge(keep, random_below(2) == 0 ? 1 : 16);
+    source_.pass_ms(random_below(1000));
+    const size_t most = dirty_before > keep ? dirty_before - keep : 0;
+    const size_t purged = heap_.purge(most, random_below(2) == 0 ? 0 : 500, random_below(2) == 0 ? 1 : 16);
     ASSERT_EQ(source_.purged_pages() - purged_before, purged);
     ASSERT_EQ(heap_.dirty_pages(), dirty_before - purged);
   }
@@ -277,6 +279,7 @@ class PageHeapAgainstModel : public testing::TestWithParam<uint32_t> {
   SourceModel source_;
   std::unique_ptr<Chunk[]> chunks_;
   PageHeap heap_;
+  osmem::Demand demand_;
   IntervalModel model_;
   std::vector<Run> runs_;
   size_t known_ranges_ = 0;
@@ -313,7 +316,8 @@ TEST(PageHeapAfterFork, ServesEveryRequestFromFreshChunks) {
     SourceModel source(pages_before, SourceModel::Temper::kWilling);
     source_model = &source;
     PageHeap heap;
-    heap.attach(chunks.get(), &kSource);
+    osmem::Demand demand;
+    heap.attach(chunks.get(), &kSource, &demand);
     std::vector<uint32_t> old_runs;
     for (uint32_t taken = 0; taken < pages_before; taken += 50) {
       old_runs.push_back(heap.allocate(std::min(50u, pages_before - taken), 1).first_page);

@@ -63,6 +63,8 @@ class SourceModel {
   uint32_t resident_pages() const { return static_cast<uint32_t>(std::count(dirty_.begin(), dirty_.end(), true)); }
   int grown() const { return grown_; }
   uint64_t purged_pages() const { return purged_pages_; }  // that held something
+  uint64_t now_ms() const { return now_ms_; }
+  void pass_ms(uint64_t ms) { now_ms_ += ms; }
   int purge_calls() const { return purge_calls_; }
   int emptied_chunks() const { return emptied_chunks_; }   // purged in one call
   const std::vector<osmem::PageRange>& given() const { return given_; }
@@ -77,6 +79,7 @@ class SourceModel {
   uint32_t end_ = 0;
   int grown_ = 0;
   int purge_calls_ = 0;
+  uint64_t now_ms_ = 1'000'000;
   uint64_t purged_pages_ = 0;
   int emptied_chunks_ = 0;
 };
@@ -85,6 +88,7 @@ class SourceModel {
 inline SourceModel* source_model = nullptr;
 inline const osmem::PageSource kSource{
     [](uint32_t min_pages) { return source_model->grow(min_pages); },
-    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); }};
+    [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); },
+    [] { return source_model->now_ms(); }};
 
 }  // namespace page_source

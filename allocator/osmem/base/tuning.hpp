@@ -1,0 +1,54 @@
+// What the memory policy is tuned by: each constant with its unit and its reason. How they work together: DESIGN.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace osmem {
+
+// The price of memory: so many bytes cost as much as one CPU. 4 GiB is the usual ratio of machines for rent.
+inline constexpr std::size_t kLeanMemoryPerCpu = std::size_t{1} << 30;
+inline constexpr std::size_t kBalancedMemoryPerCpu = std::size_t{4} << 30;
+inline constexpr std::size_t kFastMemoryPerCpu = std::size_t{16} << 30;
+
+// What the loss of a page is taken to cost before anything was measured, in ns: a host with cheap faults.
+inline constexpr std::uint64_t kAssumedFaultNs = 2000;
+// First touches that are timed at most: the least of a handful is free of interruptions.
+inline constexpr std::uint32_t kTimedFaults = 8;
+
+// Bounds on the age that free pages reach, in ms. Below, the clock's step and the visits of a busy thread are too coarse; above, a
+// process that has gone idle would hold them for longer than anybody would wait.
+inline constexpr std::uint64_t kLeastAgeMs = 100;
+inline constexpr std::uint64_t kLongestAgeMs = 4000;
+
+// How far free pages may go above the demand of the window, in 1/1024 of it at the balanced price; in proportion at others. Twelve
+// traces: 2 % left a fifth of the rate behind that 12 % gives, for 7 % of peak RSS.
+inline constexpr std::size_t kSlackShare = 128;
+inline constexpr std::size_t kLeastSlackShare = 16;
+inline constexpr std::size_t kMostSlackShare = 1024;
+// And at least, in pages: small programs differ by single ones.
+inline constexpr std::ptrdiff_t kLeastSlackPages = 16;
+
+// Up to 33 pages the kernel invalidates page by page, above it flushes once: a purge of 34 may cost a tenth of one of 33.
+inline constexpr std::uint32_t kCheapPurgePages = 34;
+// Shorter ranges wait for neighbours so many ages longer.
+inline constexpr std::uint64_t kShortRangeAges = 2;
+
+// Free pages below this, in pages, are not worth being looked for: 512 KiB.
+inline constexpr std::size_t kUnlookedPages = 128;
+
+// A limit on resident memory is near when so much of it, in 1/8, is resident.
+inline constexpr std::size_t kNearLimitEighths = 7;
+
+// Free pieces of mappings that are kept; a search looks at all of them.
+inline constexpr std::size_t kMostExtents = 64;
+// Shorter pieces, in bytes, stay with the block in front: nobody would ask for them.
+inline constexpr std::size_t kLeastExtentBytes = std::size_t{128} << 10;
+// A piece goes back by at least so many pages at a time, for fewer calls: 2 MiB.
+inline constexpr std::size_t kExtentPurgePages = 512;
+// Live mappings and free pieces together; beyond, large blocks come from the heap, for the system's limit is 65,530 maps.
+inline constexpr std::size_t kMostMappings = 4096;
+// From this extension on, a growing mapping gets a quarter more address space than it asked for.
+inline constexpr std::uint32_t kGrowthsBeforeReserve = 2;
+
+}  // namespace osmem
