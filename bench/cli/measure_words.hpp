@@ -21,6 +21,10 @@ struct MeasureWords {
   std::string repetitions;
   std::string timeout;
   std::string seed;
+  std::string margin;
+  std::string precision;
+  std::string budget;
+  std::string memory_per_cpu;
   std::string baseline;
   std::string out;
   std::string resume;
