@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cstdio>
 
-#include "bench/cli/quantities.hpp"
 #include "bench/output/run_directory.hpp"
+#include "bench/plan/quantities.hpp"
 #include "bench/plan/suite.hpp"
 
 namespace bench::cli {

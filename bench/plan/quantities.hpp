@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace bench::cli {
+namespace bench {
 
 // "2%", "2 %" or "2": 0.02. More than 0 and at most 100 %.
 double parse_percent(const std::string& what, const std::string& text);
@@ -14,4 +14,4 @@ double parse_duration_s(const std::string& what, const std::string& text);
 // "4GiB", "512M", "1.5T", or bytes without a unit; units are powers of 1024; at least 1.
 double parse_bytes(const std::string& what, const std::string& text);
 
-}  // namespace bench::cli
+}  // namespace bench

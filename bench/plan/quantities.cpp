@@ -1,4 +1,4 @@
-#include "bench/cli/quantities.hpp"
+#include "bench/plan/quantities.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +9,7 @@
 
 #include "bench/plan/suite.hpp"
 
-namespace bench::cli {
+namespace bench {
 namespace {
 
 struct Quantity {
@@ -17,7 +17,7 @@ struct Quantity {
   std::string unit;  // in lower case, without blanks
 };
 
-std::optional<Quantity> split(const std::string& text) {
+std::optional<Quantity> quantity_in(const std::string& text) {
   Quantity quantity;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), quantity.number);
   if (error != std::errc() || !std::isfinite(quantity.number) || quantity.number <= 0) {
@@ -31,32 +31,32 @@ std::optional<Quantity> split(const std::string& text) {
   return quantity;
 }
 
-[[noreturn]] void refuse(const std::string& what, const char* form, const std::string& text) {
+[[noreturn]] void refuse_quantity(const std::string& what, const char* form, const std::string& text) {
   throw UsageError(what + " must be " + form + ", not '" + text + "'");
 }
 
 }  // namespace
 
 double parse_percent(const std::string& what, const std::string& text) {
-  const auto quantity = split(text);
+  const auto quantity = quantity_in(text);
   if (!quantity || (quantity->unit != "%" && !quantity->unit.empty()) || quantity->number > 100) {
-    refuse(what, "a percentage above 0, such as 2%", text);
+    refuse_quantity(what, "a percentage above 0, such as 2%", text);
   }
   return quantity->number / 100;
 }
 
 double parse_duration_s(const std::string& what, const std::string& text) {
-  const auto quantity = split(text);
+  const auto quantity = quantity_in(text);
   for (const auto& [unit, seconds] : {std::pair("", 1.0), std::pair("s", 1.0), std::pair("m", 60.0), std::pair("min", 60.0), std::pair("h", 3600.0)}) {
     if (quantity && quantity->unit == unit) {
       return quantity->number * seconds;
     }
   }
-  refuse(what, "a time, such as 90s, 10m or 1h", text);
+  refuse_quantity(what, "a time, such as 90s, 10m or 1h", text);
 }
 
 double parse_bytes(const std::string& what, const std::string& text) {
-  const auto quantity = split(text);
+  const auto quantity = quantity_in(text);
   double bytes = 1;
   for (const char* prefix : {"", "k", "m", "g", "t"}) {
     const std::string unit = prefix;
@@ -66,7 +66,7 @@ double parse_bytes(const std::string& what, const std::string& text) {
     }
     bytes *= 1024;
   }
-  refuse(what, "a size, such as 4GiB or 512M", text);
+  refuse_quantity(what, "a size, such as 4GiB or 512M", text);
 }
 
-}  // namespace bench::cli
+}  // namespace bench
