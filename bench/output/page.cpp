@@ -74,7 +74,6 @@ class Places {
   }
 
   [[nodiscard]] ordered_json blank() const {
-    const ordered_json row(ordered_json::value_t::array);
     ordered_json cell = ordered_json::array();
     for (std::size_t i = 0; i < allocators_.size(); ++i) {
       cell.push_back(nullptr);
@@ -196,9 +195,20 @@ ordered_json views_json(const Report& report, const Places& places) {
   return views;
 }
 
+void put_at_block(ordered_json& blocks, int block, double value) {
+  if (blocks.is_null()) {
+    blocks = ordered_json::array();
+  }
+  while (blocks.size() <= static_cast<std::size_t>(block)) {
+    blocks.push_back(nullptr);
+  }
+  blocks[static_cast<std::size_t>(block)] = value;
+}
+
 // Every figure as it was measured, by block; and the rows that have none.
 void add_samples(const Report& report, const Places& places, ordered_json& run) {
   ordered_json values = places.blank();
+  ordered_json log_ratios = places.blank();
   ordered_json failures = ordered_json::array();
   for (const Sample& sample : report.samples) {
     ordered_json* place = places.place(values, sample);
@@ -207,15 +217,13 @@ void add_samples(const Report& report, const Places& places, ordered_json& run) 
                           to_string(sample.status), sample.detail});
       continue;
     }
-    if (place->is_null()) {
-      *place = ordered_json::array();
+    put_at_block(*place, sample.block, *sample.value);
+    if (sample.log_ratio) {
+      put_at_block(*places.place(log_ratios, sample), sample.block, *sample.log_ratio);
     }
-    while (place->size() <= static_cast<std::size_t>(sample.block)) {
-      place->push_back(nullptr);
-    }
-    (*place)[static_cast<std::size_t>(sample.block)] = *sample.value;
   }
   run["samples"] = std::move(values);
+  run["log_ratios"] = std::move(log_ratios);
   run["failed_samples"] = std::move(failures);
 }
 
@@ -281,17 +289,22 @@ ordered_json warnings_json(const Report& report) {
   return warnings;
 }
 
-// By the form of its name, as in the catalogue.
-std::string kind_of(std::string_view workload) {
-  return workload.starts_with("trace/") ? "traces" : workload.starts_with("program/") ? "programs" : "workloads";
+// Each workload's kind, as its samples have it.
+std::map<std::string, std::string> kinds_of(const Report& report) {
+  std::map<std::string, std::string> kinds;
+  for (const Sample& sample : report.samples) {
+    kinds.emplace(sample.workload, to_string(sample.kind));
+  }
+  return kinds;
 }
 
 ordered_json run_json(const PageRun& page_run) {
   const Report report = digest(page_run.run.facts, page_run.run.samples);
   const Places places(report);
+  const auto kinds = kinds_of(report);
   ordered_json cells = ordered_json::array();
   for (const CellName& cell : places.cells()) {
-    cells.push_back({{"workload", cell.workload}, {"threads", cell.threads}, {"kind", kind_of(cell.workload)}});
+    cells.push_back({{"workload", cell.workload}, {"threads", cell.threads}, {"kind", kinds.at(cell.workload)}});
   }
   ordered_json metric_rows = ordered_json::array();
   for (const std::string& name : places.metrics()) {

@@ -1,7 +1,7 @@
 // Forest plot: a row a cell, in it a mark an allocator: the ratio to the baseline and its 95 % interval. What differs by the verdict is
 // filled; what does not is hollow. The grey band is what two copies of one library differ by on this host.
 import * as Plot from "@observablehq/plot";
-import { described, ratioDomain, ratioTicks, tickText, widthOf } from "./looks.js";
+import { described, legend, ratioDomain, ratioTicks, tickText, widthOf } from "./looks.js";
 import { element, intervalText, metricTitle, plural, ratioText } from "./words.js";
 
 const kLine = 13; // pixels a mark
@@ -20,7 +20,7 @@ function rowsOf(view, choice) {
 
 // Pixel positions: a fixed distance from mark to mark, whatever the number of cells.
 function laidOut(view, rows, narrow) {
-  let y = 4;
+  let y = narrow ? 10 : 4;
   const labels = [];
   const marks = [];
   const lines = [];
@@ -55,11 +55,12 @@ function chart(view, looks, rows, width, band) {
       band ? Plot.rect([band], { x1: within(band[0]), x2: within(band[1]), y1: 0, y2: bottom, fill: "var(--band)" }) : null,
       Plot.ruleX([1], { stroke: "var(--ink)", y1: 0, y2: bottom }),
       Plot.ruleY(lines, { stroke: "var(--line)" }),
-      Plot.link(marks.filter((d) => d.low != null), { x1: (d) => within(d.low), x2: (d) => within(d.high), y1: "y", y2: "y", stroke: (d) => looks.colour(d.name), strokeWidth: 2 }),
+      Plot.link(inside.filter((d) => d.low != null), { x1: (d) => within(d.low), x2: (d) => within(d.high), y1: "y", y2: "y", stroke: (d) => looks.colour(d.name), strokeWidth: 2 }),
       Plot.dot(inside.filter((d) => d.sign !== 0), { ...base, x: "ratio", r: 4, symbol: (d) => looks.symbol(d.name) }),
       Plot.dot(inside.filter((d) => d.sign === 0), { ...base, x: "ratio", r: 4, symbol: (d) => looks.symbol(d.name), fill: "var(--back)", stroke: (d) => looks.colour(d.name), strokeWidth: 1.5 }),
-      Plot.text(outside, { ...base, x: (d) => within(d.ratio), text: (d) => (d.ratio > 1 ? `\u25b6 ${ratioText(d.ratio)}` : `${ratioText(d.ratio)} \u25c0`), textAnchor: (d) => "middle", dx: 0, fontSize: 11, fontWeight: 600 }),
-      Plot.text(labels, { text: "text", x: () => domain[0], y: "y", textAnchor: narrow ? "start" : "end", dx: narrow ? 0 : -10, fill: "var(--ink)", fontSize: 12, lineWidth: narrow ? 60 : 22, textOverflow: "ellipsis-middle" }),
+      Plot.text(outside.filter((d) => d.ratio < 1), { ...base, x: () => domain[0], text: (d) => `\u25c0 ${ratioText(d.ratio)}`, textAnchor: "start", fontSize: 11, fontWeight: 600 }),
+      Plot.text(outside.filter((d) => d.ratio > 1), { ...base, x: () => domain[1], text: (d) => `${ratioText(d.ratio)} \u25b6`, textAnchor: "end", fontSize: 11, fontWeight: 600 }),
+      Plot.text(labels, { text: "text", x: () => domain[0], y: "y", textAnchor: narrow ? "start" : "end", dx: narrow ? 0 : -10, fill: "var(--ink)", fontSize: 12, lineWidth: narrow ? 60 : 17, textOverflow: "ellipsis-middle" }),
       Plot.tip(marks, Plot.pointer({ x: (d) => within(d.ratio), y: "y", title })),
     ],
   });
@@ -76,7 +77,7 @@ export function drawForest(place, view, looks, choice) {
   const count = rows.length;
   if (!choice.all) rows = rows.slice(0, kFirst);
   const figure = element("figure");
-  place.replaceChildren(figure);
+  place.replaceChildren(legend(looks, choice.allocators.filter((name) => name !== view.baseline)), figure);
   const direction = metric.better === "higher" ? "right of 1 is better" : metric.better === "lower" ? "left of 1 is better" : "neither side is better";
   const words = `${metricTitle(choice.metric)} relative to ${view.baseline}, ${plural(rows.length, "cell")}; ${direction}`;
   figure.append(described(chart(view, looks, rows, widthOf(figure), choice.band), `${words}. The table at the end has every figure.`));

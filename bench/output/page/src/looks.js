@@ -1,6 +1,6 @@
 // What every chart shares: an allocator's colour and shape (the same everywhere, whatever else is shown), axes of ratios, widths.
 import * as Plot from "@observablehq/plot";
-import { ratioText, svgElement } from "./words.js";
+import { element, ratioText, svgElement } from "./words.js";
 
 const kShapes = ["circle", "square", "triangle", "diamond", "star", "wye", "cross", "hexagon", "plus", "asterisk"];
 const kColours = 10;
@@ -27,6 +27,11 @@ export class Looks {
     drawn.setAttribute("aria-hidden", "true");
     return drawn;
   }
+}
+
+// Which colour and shape is whose, where a chart is far from the choices.
+export function legend(looks, names) {
+  return element("p", { class: "legend" }, ...names.map((name) => element("span", {}, looks.swatch(name), name)));
 }
 
 const kSteps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
@@ -59,7 +64,7 @@ export function ratioDomain(ratios, widest = 12) {
   return [low / margin, high * margin];
 }
 
-export const tickText = (value) => ratioText(value).replace(/\.?0+$/, "") || "0";
+export const tickText = (value) => String(Number(ratioText(value)));
 
 export const widthOf = (place) => Math.max(280, Math.floor(place.getBoundingClientRect().width || 960));
 

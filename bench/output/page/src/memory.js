@@ -1,7 +1,7 @@
 // Resident memory over time, above what the process had before its work, over the live bytes that the work asked for. The crosshair is
 // shared: the same share of each run's own time. It follows the pointer, or the arrow keys once a chart has the focus.
 import * as Plot from "@observablehq/plot";
-import { described, widthOf } from "./looks.js";
+import { described, legend, widthOf } from "./looks.js";
 import { element, plural, quantity, svgElement } from "./words.js";
 
 const kFirst = 9; // charts shown before "show all"
@@ -22,20 +22,31 @@ export function memoryCells(view, choice) {
   return [...cells];
 }
 
+// Three to six round figures in powers of two.
+function byteTicks(top) {
+  let step = 2 ** Math.floor(Math.log2(top / 3));
+  if (top / step > 6) step *= 2;
+  return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step);
+}
+
 // What is live is the same work under each allocator, but each takes its own time: the first one's stands for all.
 function chart(timelines, looks, width) {
   const points = timelines.flatMap(({ allocator, points: list }) => list.map(([time, rss, live]) => ({ allocator, time, rss: rss * 1024, live: live * 1024 })));
   const first = timelines[0];
   const live = points.filter((point) => point.allocator === first.allocator);
   const marks = first.marks.map(([time, phase]) => ({ time, phase }));
+  const top = Math.max(...points.map((point) => Math.max(point.rss, point.live)), 1);
+  const span = Math.max(...points.map((point) => point.time), 1e-9);
+  // Names only where there is room for them; the lines are all there.
+  const named = marks.filter((mark, i) => marks.every((other, k) => k === i || Math.abs(mark.time - other.time) / span > 0.15));
   return Plot.plot({
     width, height: 190, marginLeft: 62, marginRight: 10, marginTop: 16, marginBottom: 32, color: { type: "identity" },
     x: { label: "s \u2192", ticks: 5 },
-    y: { label: null, ticks: 4, tickFormat: (value) => quantity(value, "bytes"), grid: true, zero: true, domain: [0, Math.max(...points.map((point) => Math.max(point.rss, point.live)), 1)] },
+    y: { label: null, ticks: byteTicks(top), tickFormat: (value) => quantity(value, "bytes"), grid: true, domain: [0, top] },
     marks: [
       Plot.areaY(live, { x: "time", y: "live", fill: "var(--live)", curve: "step-after" }),
       Plot.ruleX(marks, { x: "time", stroke: "var(--faint)", strokeDasharray: "2 3" }),
-      Plot.text(marks.length <= 8 ? marks : [], { x: "time", text: "phase", frameAnchor: "top", dy: -12, fontSize: 9, fill: "var(--faint)", textAnchor: "end", lineWidth: 8, textOverflow: "ellipsis" }),
+      Plot.text(named, { x: "time", text: "phase", frameAnchor: "top", dy: -10, fontSize: 10, fill: "var(--faint)", lineWidth: 8, textOverflow: "ellipsis" }),
       Plot.line(points, { x: "time", y: "rss", z: "allocator", stroke: (d) => looks.colour(d.allocator), strokeWidth: 1.6 }),
     ],
   });
@@ -104,7 +115,7 @@ export function drawMemory(place, view, looks, choice) {
   const shown = choice.all ? cells : cells.slice(0, kFirst);
   const readout = element("p", { class: "note readout", role: "status" }, "Point at a chart, or give it the focus and use the arrow keys, to read its figures.");
   const grid = element("div", { class: "multiples" });
-  place.replaceChildren(readout, grid);
+  place.replaceChildren(legend(looks, choice.allocators), readout, grid);
   const crosshair = new Crosshair(readout);
   for (const [title, timelines] of shown) {
     const cell = element("div", {}, element("h3", {}, title));

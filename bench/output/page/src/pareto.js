@@ -52,7 +52,9 @@ function chart(all, looks, width, memoryName) {
 }
 
 export function drawPareto(place, view, looks, choice) {
-  const memory = kMemory.find((name) => view.view.means.some((mean) => mean.metric === name));
+  // The mean says more than the peak, but only where it was taken in as many cells.
+  const cells = (name) => view.view.means.filter((mean) => mean.metric === name).reduce((sum, mean) => sum + mean.cells, 0);
+  const memory = kMemory.filter(cells).sort((a, b) => cells(b) - cells(a))[0];
   const allocators = choice.allocators.filter((name) => !view.run.references.includes(name));
   const kinds = choice.meanKinds.map((kind) => [kind, memory ? points(view, kind, memory, allocators) : []]).filter(([, all]) => all.length > 1);
   if (kinds.length === 0) {

@@ -1,6 +1,6 @@
 // Throughput against threads: a small chart for each workload that ran at several numbers of threads.
 import * as Plot from "@observablehq/plot";
-import { described, widthOf } from "./looks.js";
+import { described, legend, widthOf } from "./looks.js";
 import { element, metricTitle, quantity } from "./words.js";
 
 function seriesOf(view, choice) {
@@ -38,7 +38,7 @@ export function drawThreads(place, view, looks, choice) {
     return;
   }
   const grid = element("div", { class: "multiples" });
-  place.replaceChildren(grid);
+  place.replaceChildren(legend(looks, choice.allocators), grid);
   for (const [workload, points] of all) {
     const cell = element("div", {}, element("h3", {}, workload));
     grid.append(cell);
