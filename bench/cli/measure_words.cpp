@@ -60,6 +60,10 @@ int conclude(const RunResult& result, const Format& format) {
   if (format.name != "table") {  // which shows them itself
     say_warnings(result.report);
   }
+  return conclude_without_report(result);
+}
+
+int conclude_without_report(const RunResult& result) {
   const auto failures = failure_lines(result.report);
   for (const auto& line : failures) {
     std::fprintf(stderr, "bench: failed: %s\n", line.c_str());

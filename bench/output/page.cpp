@@ -25,16 +25,16 @@ constexpr std::size_t kPointsOfTimeline = 160;  // more than a chart's pixels sh
 // Five digits: more than an interval can carry, and they compress well.
 double short_number(double value) { return std::strtod(fmt::format("{:.5g}", value).c_str(), nullptr); }
 
-ordered_json number(const std::optional<double>& value) {
+ordered_json brief(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? ordered_json(short_number(*value)) : ordered_json(nullptr);
 }
 
-ordered_json low(const std::optional<Interval>& interval) {
-  return interval ? number(interval->low) : ordered_json(nullptr);
+ordered_json low_end(const std::optional<Interval>& interval) {
+  return interval ? brief(interval->low) : ordered_json(nullptr);
 }
 
-ordered_json high(const std::optional<Interval>& interval) {
-  return interval ? number(interval->high) : ordered_json(nullptr);
+ordered_json high_end(const std::optional<Interval>& interval) {
+  return interval ? brief(interval->high) : ordered_json(nullptr);
 }
 
 std::string_view better(Direction direction) {
@@ -68,9 +68,9 @@ class Places {
         allocators_.push_back(sample.allocator);
       }
     }
-    number(cells_, cell_places_);
-    number(metrics_, metric_places_);
-    number(allocators_, allocator_places_);
+    number_all(cells_, cell_places_);
+    number_all(metrics_, metric_places_);
+    number_all(allocators_, allocator_places_);
   }
 
   [[nodiscard]] ordered_json blank() const {
@@ -106,7 +106,7 @@ class Places {
 
  private:
   template <typename Name>
-  static void number(const std::vector<Name>& names, std::map<Name, std::size_t>& places) {
+  static void number_all(const std::vector<Name>& names, std::map<Name, std::size_t>& places) {
     for (std::size_t i = 0; i < names.size(); ++i) {
       places.emplace(names[i], i);
     }
@@ -126,7 +126,7 @@ ordered_json figures_json(const Report& report, const Places& places) {
   for (const Summary& row : report.summaries) {
     if (ordered_json* place = places.place(all, row)) {
       if (row.median) {
-        *place = {row.n, number(row.median), low(row.range), high(row.range)};
+        *place = {row.n, brief(row.median), low_end(row.range), high_end(row.range)};
       } else if (row.status != Status::kOk) {
         *place = fmt::format("{}{}{}", to_string(row.status), row.detail.empty() ? "" : ": ", row.detail);
       }
@@ -151,7 +151,7 @@ ordered_json ratios_json(const Report& report, const Places& places) {
   ordered_json all = places.blank();
   for (const Summary& row : report.summaries) {
     if (ordered_json* place = places.place(all, row); place != nullptr && row.ratio) {
-      *place = {number(row.ratio), low(row.ratio_interval), high(row.ratio_interval), verdict_word(row),
+      *place = {brief(row.ratio), low_end(row.ratio_interval), high_end(row.ratio_interval), verdict_word(row),
                 sign_of(judgement(row))};
     }
   }
@@ -166,9 +166,9 @@ ordered_json means_json(const Report& report) {
                      {"allocator", mean.allocator},
                      {"cells", mean.cells},
                      {"left_out", left_out_text(mean)},
-                     {"ratio", number(mean.ratio)},
-                     {"low", low(mean.interval)},
-                     {"high", high(mean.interval)}});
+                     {"ratio", brief(mean.ratio)},
+                     {"low", low_end(mean.interval)},
+                     {"high", high_end(mean.interval)}});
   }
   return means;
 }

@@ -10,6 +10,7 @@
 #include "bench/measure/clock.hpp"
 #include "bench/measure/environment.hpp"
 #include "bench/measure/sha256.hpp"
+#include "bench/output/manifest.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
 #include "bench/run/rounds.hpp"
@@ -193,6 +194,9 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
     result.interrupted = !runner.run() || !run_rounds(plan, options, runner, keeper, start_ns);
     result.report = keeper.report(result.interrupted);
     directory.write(result.report);
+    if (!result.interrupted) {
+      seal(result.out);
+    }
   } catch (const OutputError& error) {
     // What was measured is still in memory: the caller shows it.
     result.stopped_by = error.what();

@@ -34,8 +34,9 @@ if (!chromium || !kBrowser) {
 function prepared(folder) {
   const run = join(folder, "run");
   cpSync(given.run, run, { recursive: true });
+  const workload = readFileSync(join(run, "samples.csv"), "utf8").match(/^\d+,("[^"]*"|[^,]*),1,/m)[1];
   const rows = ["glibc", "osmem"].flatMap((name, i) =>
-    Array.from({ length: 40 }, (_, k) => `0,larson,1,${name},1048576,${k * 0.05},${1048576 * (2 + i + k / 10)},${1048576 * (k / 10)},,,`).concat([`0,larson,1,${name},1048576,1.5,${1048576 * 4},0,drained,,`]));
+    Array.from({ length: 40 }, (_, k) => `0,${workload},1,${name},1048576,${k * 0.05},${1048576 * (2 + i + k / 10)},${1048576 * (k / 10)},,,`).concat([`0,${workload},1,${name},1048576,1.5,${1048576 * 4},0,drained,,`]));
   const header = "block,workload,threads,allocator,start_rss_bytes,time_s,rss_bytes,live_bytes,phase,pss_bytes,huge_bytes";
   writeFileSync(join(run, "timelines.csv"), [header, ...rows, ""].join("\n"));
   return run;
@@ -67,11 +68,14 @@ const tests = {
     await page.selectOption("#choose-metric", "peak_rss");
     await page.waitForFunction((old) => document.querySelector("#table .drawn").innerText !== old, before);
     assert.match(await text(page, "#table .drawn"), /KiB|MiB/);
+    await page.locator("#forest").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#forest svg[aria-label^='Peak RSS']");
     assert.match(await page.locator("#forest svg[role=img]").getAttribute("aria-label"), /^Peak RSS/);
   },
   async "an allocator can be taken away, and the last one stays"(page) {
     await page.locator("#heat").scrollIntoViewIfNeeded();
     await page.uncheck("input[data-choice=allocators][value=jemalloc]");
+    await page.locator("#heat").scrollIntoViewIfNeeded();
     await page.waitForFunction(() => !document.querySelector("#heat thead").innerText.includes("jemalloc"));
     for (const name of await page.locator("input[data-choice=allocators]").evaluateAll((boxes) => boxes.map((box) => box.value))) {
       await page.locator(`input[data-choice=allocators][value="${name}"]`).click();
@@ -98,6 +102,7 @@ const tests = {
   },
   async "the crosshair is shared and moves by key"(page) {
     await page.locator("#memory").scrollIntoViewIfNeeded();
+    await page.waitForSelector("#memory svg[role=img]");
     await page.locator("#memory svg[role=img]").first().focus();
     const before = await text(page, "#memory .readout");
     await page.keyboard.press("ArrowRight");
@@ -145,7 +150,7 @@ for (const { width, scheme } of [{ width: 1280, scheme: "light" }, { width: 400,
   for (const [name, test] of Object.entries(tests)) {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, acceptDownloads: true, permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
-    page.setDefaultTimeout(120000);
+    page.setDefaultTimeout(60000);
     const trouble = [];
     page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
     page.on("pageerror", (error) => trouble.push(error.stack));
