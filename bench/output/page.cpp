@@ -161,23 +161,70 @@ ordered_json ratios_json(const Report& report, const Places& places) {
 ordered_json means_json(const Report& report) {
   ordered_json means = ordered_json::array();
   for (const GeometricMean& mean : report.means) {
+    ordered_json without = nullptr;
+    if (mean.without) {
+      without = {{"family", mean.without->family}, {"ratio", brief(mean.without->ratio)}};
+    }
     means.push_back({{"metric", mean.metric},
-                     {"kind", ""},
+                     {"kind", to_string(mean.kind)},
+                     {"families", mean.families},
                      {"allocator", mean.allocator},
                      {"cells", mean.cells},
                      {"left_out", left_out_text(mean)},
                      {"ratio", brief(mean.ratio)},
                      {"low", low_end(mean.interval)},
-                     {"high", high_end(mean.interval)}});
+                     {"high", high_end(mean.interval)},
+                     {"without", std::move(without)}});
   }
   return means;
 }
 
+// What each candidate spends of CPU seconds and byte seconds where the baseline spends one CPU second, by kind.
+ordered_json costs_json(const Report& report) {
+  ordered_json costs = ordered_json::array();
+  for (const Kind kind : kKinds) {
+    ordered_json lines = ordered_json::array();
+    for (const CostLine& line : cost_of_kind(report.costs, kind)) {
+      lines.push_back({line.allocator, brief(line.cpu_s), brief(line.byte_s)});
+    }
+    if (!lines.empty()) {
+      costs.push_back({{"kind", to_string(kind)}, {"lines", std::move(lines)}});
+    }
+  }
+  return costs;
+}
+
+// The log-ratios of samples are to the run's own baseline: here they are to another one.
+std::vector<Sample> rebased(std::vector<Sample> samples, const std::string& from, const std::string& to) {
+  using Key = std::tuple<int, std::string, int, std::string>;
+  std::map<Key, double> of_new_baseline;
+  for (const Sample& sample : samples) {
+    if (sample.allocator == to && sample.log_ratio) {
+      of_new_baseline[{sample.block, sample.workload, sample.threads, sample.metric}] = *sample.log_ratio;
+    }
+  }
+  for (Sample& sample : samples) {
+    const auto found = of_new_baseline.find({sample.block, sample.workload, sample.threads, sample.metric});
+    const bool is_old_baseline = sample.allocator == from;
+    if (found == of_new_baseline.end() || (!sample.log_ratio && !is_old_baseline)) {
+      sample.log_ratio.reset();
+    } else {
+      sample.log_ratio = (is_old_baseline ? 0.0 : *sample.log_ratio) - found->second;
+    }
+  }
+  return samples;
+}
+
 // What a choice of the baseline changes.
 ordered_json view_json(const Report& report, const Places& places) {
-  const auto front = pareto_front(report.means, candidates(report), report.facts.baseline);
+  ordered_json verdicts = ordered_json::array();
+  for (const ParetoFront& front : fronts(report)) {
+    verdicts.push_back({{"kind", to_string(front.kind)}, {"sentences", sentences(front)}});
+  }
   return {{"baseline", report.facts.baseline},
-          {"sentences", front ? sentences(*front) : std::vector<std::string>()},
+          {"verdicts", std::move(verdicts)},
+          {"prices", price_lines(report)},
+          {"costs", costs_json(report)},
           {"ratios", ratios_json(report, places)},
           {"means", means_json(report)}};
 }
@@ -185,11 +232,11 @@ ordered_json view_json(const Report& report, const Places& places) {
 ordered_json views_json(const Report& report, const Places& places) {
   ordered_json views = ordered_json::array();
   views.push_back(view_json(report, places));
-  for (const std::string& name : candidates(report)) {
+  for (const std::string& name : candidates(report.facts)) {
     if (name != report.facts.baseline) {
       RunFacts facts = report.facts;
       facts.baseline = name;
-      views.push_back(view_json(digest(std::move(facts), report.samples), places));
+      views.push_back(view_json(digest(std::move(facts), rebased(report.samples, report.facts.baseline, name)), places));
     }
   }
   return views;

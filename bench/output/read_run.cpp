@@ -115,6 +115,11 @@ RunFacts facts_in(json environment, const fs::path& folder) {
   facts.repetitions = value_in(environment, "repetitions", 0);
   facts.min_time_s = value_in(environment, "min_time_s", 0.0);
   facts.seed = value_in<std::uint64_t>(environment, "seed", 0);
+  facts.margin = value_in(environment, "margin", facts.margin);
+  facts.bytes_per_cpu = value_in(environment, "memory_per_cpu_bytes", facts.bytes_per_cpu);
+  const json looks = value_in(environment, "looks", json::object());
+  facts.looks.first_blocks = value_in(looks, "first_blocks", facts.looks.first_blocks);
+  facts.looks.count = value_in(looks, "count", facts.looks.count);
   facts.cut_off = value_in(environment, "cut_off", false);
   facts.environment = std::move(environment);
   return facts;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "bench/model/metric.hpp"
+#include "bench/stats/student.hpp"
 
 namespace bench {
 namespace {
@@ -38,18 +39,16 @@ double joint_degrees(const Moments& a, const Moments& b) {
   return parts > 0 ? std::max(1.0, sum * sum / parts) : a.degrees + b.degrees;
 }
 
-int whole(double degrees) { return std::max(1, static_cast<int>(degrees)); }
-
 // Fills in what follows from the mean change and its error.
 void settle(Change& change, double mean) {
   change.ratio = std::exp(mean);
   if (change.degrees < 1) {
     return;
   }
-  const double half = change.standard_error * student_quantile(kConfidence, whole(change.degrees));
+  const double half = change.standard_error * student_quantile(kConfidence, change.degrees);
   change.interval = Interval{std::exp(mean - half), std::exp(mean + half)};
   if (change.standard_error > 0) {
-    change.p_value = student_two_sided_p(mean / change.standard_error, whole(change.degrees));
+    change.p_value = student_two_sided_p(mean / change.standard_error, change.degrees);
   } else {
     change.p_value = mean == 0 ? 1 : 0;
   }
@@ -118,6 +117,20 @@ Change change_between(const Series& before, const Series& after) {
   return change;
 }
 
+// Holm's step-down correction: rejecting what is below alpha keeps the chance of any wrong rejection below alpha.
+std::vector<double> holm(const std::vector<double>& p_values) {
+  std::vector<std::size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> corrected(p_values.size());
+  double so_far = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    so_far = std::max(so_far, std::min(1.0, p_values[order[i]] * static_cast<double>(order.size() - i)));
+    corrected[order[i]] = so_far;
+  }
+  return corrected;
+}
+
 // Holm's correction over the changes of each metric.
 void correct(std::vector<Change>& changes) {
   std::map<std::string, std::vector<Change*>> by_metric;
@@ -181,7 +194,7 @@ std::optional<double> detectable_change(const Change& change, int comparisons) {
   if (!change.interval) {
     return std::nullopt;
   }
-  const int degrees = whole(change.degrees);
+  const double degrees = change.degrees;
   const double confidence = 1 - (1 - kConfidence) / std::max(1, comparisons);
   const double claim = student_quantile(confidence, degrees);
   const double power = student_quantile(2 * kPower - 1, degrees);  // one-sided

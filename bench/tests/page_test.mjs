@@ -53,12 +53,12 @@ const tests = {
       await page.waitForFunction((each) => document.querySelector(`#${each} .drawn`).childElementCount > 0, id);
     }
     for (const id of ["pareto", "forest", "memory"]) assert.ok((await page.locator(`#${id} svg[role=img]`).count()) > 0, id);
-    assert.ok((await page.locator(".verdicts li").count()) > 1);
+    assert.ok((await page.locator(".verdicts li").count()) > 0);
   },
   async "another baseline changes sentences and ratios"(page) {
-    const [words, table] = [await text(page, ".verdicts"), await text(page, "#means")];
+    const [words, table] = [await text(page, "header"), await text(page, "#means")];
     await page.selectOption("#choose-base", "osmem");
-    assert.notEqual(await text(page, ".verdicts"), words);
+    assert.notEqual(await text(page, "header"), words);
     assert.notEqual(await text(page, "#means"), table);
     assert.match(await hash(page), /base=osmem/);
   },

@@ -9,17 +9,19 @@ import { Looks } from "./looks.js";
 import { drawMeans } from "./means.js";
 import { drawMemory, kMemoryFirst, memoryCells } from "./memory.js";
 import { drawPareto } from "./pareto.js";
+import { drawPrice } from "./price.js";
 import { State } from "./state.js";
 import { drawTable, tableMarkdown } from "./table.js";
 import { drawThreads } from "./threads.js";
 import { element } from "./words.js";
 
 // Which choices redraw a section: all but those of other sections' own.
-const kOwn = { table: ["sort", "filter", "verdict"], forest: ["order", "all"], memory: ["all"] };
+const kOwn = { price: ["price"], table: ["sort", "filter", "verdict"], forest: ["order", "all"], memory: ["all"] };
 
 const kSections = [
   { id: "means", title: "By kind of work", draw: drawMeans },
   { id: "pareto", title: "Throughput against memory", draw: drawPareto },
+  { id: "price", title: "By the price of memory", draw: drawPrice },
   { id: "forest", title: "Cell by cell", draw: drawForest },
   { id: "heat", title: "All cells at a glance", draw: drawHeat },
   { id: "threads", title: "Throughput against threads", draw: drawThreads },
@@ -27,6 +29,11 @@ const kSections = [
   { id: "table", title: "All figures", draw: drawTable },
   { id: "host", title: "Warnings, host and versions", draw: drawHost },
 ];
+
+// The answer for a kind of work in a sentence; what is behind it unfolds.
+function verdictElement({ kind, sentences }, place) {
+  return element("details", { class: "verdicts", open: place === 0 }, element("summary", {}, element("strong", {}, `${kind[0].toUpperCase()}${kind.slice(1)}: `), sentences[0]), element("ul", {}, ...sentences.slice(1).map((sentence) => element("li", {}, sentence))));
+}
 
 class Page {
   constructor(data) {
@@ -87,7 +94,7 @@ class Page {
       metric: this.view.metric(state.get("metric")) ? state.get("metric") : run.metrics[0].name,
       kinds, meanKinds, cells: this.view.cells(kinds), allocators: known(state.list("allocators"), this.looks.names),
       order: state.get("order"), all: state.get("all") === "1", sort: state.get("sort"), filter: state.get("filter"), verdict: state.get("verdict"),
-      band: run.aa_band ?? null,
+      band: run.aa_band ?? null, price: Number(state.get("price")) || (run.environment.memory_per_cpu_bytes ?? 2 ** 32) / 2 ** 30,
     };
   }
 
@@ -111,7 +118,7 @@ class Page {
       element("p", { class: "note" }, `${run.name} \u00b7 ${run.cells.length} cells \u00b7 ${run.blocks} blocks \u00b7 baseline ${baseline} \u00b7 ${origin}`),
       ...(run.cut_off ? [element("p", { class: "alert" }, "This run was cut off: cells may be missing.")] : []),
       ...(run.failures.length ? [element("p", { class: "alert" }, `${run.failures.length} cells failed; they are listed at the end.`)] : []),
-      view.sentences.length ? element("ul", { class: "verdicts", "aria-label": "Verdicts" }, ...view.sentences.map((sentence) => element("li", {}, sentence))) : element("p", { class: "note" }, "There is nothing to compare on a front: fewer than two allocators have both throughput and memory."),
+      ...(view.verdicts.length ? view.verdicts.map(verdictElement) : [element("p", { class: "note" }, "There is nothing to compare on a front: fewer than two allocators have both throughput and memory.")]),
     );
     const focus = document.activeElement;
     const again = focus && this.controls.contains(focus) ? focus.id ? `#${focus.id}` : `[data-choice="${focus.dataset.choice}"][value="${CSS.escape(focus.value)}"]` : null;

@@ -25,8 +25,8 @@ export function drawMeans(place, view, looks, choice) {
       const of = (allocator) => means.find((mean) => mean.metric === name && mean.kind === kind && mean.allocator === allocator);
       const any = choice.allocators.map(of).find(Boolean);
       if (!any || !any.cells) return null;
-      const what = `${metricTitle(name)} (${plural(any.cells, "cell")}${metric.better ? `, ${metric.better} is better` : ""})`;
-      return element("tr", {}, element("td", { class: "text" }, kind || "all cells"), element("td", { class: "text", title: any.left_out ? `left out: ${any.left_out}` : null }, what), ...choice.allocators.map((allocator) => meanCell(of(allocator), metric, allocator === view.baseline)));
+      const what = `${metricTitle(name)} (${plural(any.cells, "cell")}, ${plural(any.families, "family").replace("familys", "families")}${metric.better ? `, ${metric.better} is better` : ""})`;
+      return element("tr", {}, element("td", { class: "text" }, kind), element("td", { class: "text", title: any.left_out ? `left out: ${any.left_out}` : null }, what), ...choice.allocators.map((allocator) => meanCell(of(allocator), metric, allocator === view.baseline)));
     })).filter(Boolean);
   place.replaceChildren(element("div", { class: "scroll free", tabindex: "0", role: "region", "aria-label": "Means by kind of work" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))),
     element("p", { class: "note" }, `Ratios to ${view.baseline} with 95 % intervals over blocks: they speak of these workloads on this machine. Coloured where the interval excludes 1.`));

@@ -65,9 +65,9 @@ export function drawPareto(place, view, looks, choice) {
   const grid = element("div", { class: "multiples" });
   place.replaceChildren(grid);
   for (const [kind, all] of kinds) {
-    const cell = element("div", {}, element("h3", {}, `${kind || "all cells"} (${all[0].fast.cells} cells)`));
+    const cell = element("div", {}, element("h3", {}, `${kind} (${all[0].fast.cells} cells)`));
     grid.append(cell);
     const words = all.map((d) => `${d.name} ${ratioText(d.fast.ratio)} and ${ratioText(d.lean.ratio)}`).join("; ");
-    cell.append(described(chart(all, looks, widthOf(cell), name), `Throughput and ${name} relative to ${view.baseline}, ${kind || "all cells"}: ${words}`));
+    cell.append(described(chart(all, looks, widthOf(cell), name), `Throughput and ${name} relative to ${view.baseline}, ${kind}: ${words}`));
   }
 }
