@@ -117,7 +117,16 @@ std::string basis_text(Basis basis, const StoredRun& before, const StoredRun& af
   return text;
 }
 
+// Work of another length faults, ages and gives back otherwise.
+void check_same_work(const StoredRun& before, const StoredRun& after) {
+  if (before.facts.min_time_s != after.facts.min_time_s) {
+    throw UsageError(fmt::format("the runs did work of unlike length ({} s and {} s a cell): run both with the same --suite and --min-time",
+                                 before.facts.min_time_s, after.facts.min_time_s));
+  }
+}
+
 Comparison compare_runs(const StoredRun& before, const StoredRun& after) {
+  check_same_work(before, after);
   Comparison comparison;
   comparison.before = before.folder.string();
   comparison.after = after.folder.string();

@@ -68,7 +68,9 @@ class Places {
         allocators_.push_back(sample.allocator);
       }
     }
-    number_all(cells_, cell_places_);
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      cell_places_.emplace(std::pair(cells_[i].workload, cells_[i].threads), i);
+    }
     number_all(metrics_, metric_places_);
     number_all(allocators_, allocator_places_);
   }
@@ -115,7 +117,7 @@ class Places {
   std::vector<CellName> cells_;
   std::vector<std::string> metrics_;
   std::vector<std::string> allocators_;
-  std::map<CellName, std::size_t> cell_places_;
+  std::map<std::pair<std::string, int>, std::size_t> cell_places_;
   std::map<std::string, std::size_t> metric_places_;
   std::map<std::string, std::size_t> allocator_places_;
 };
