@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct ReplayWords {
+struct Words {
   std::string file;
   std::string touch = "page";
   std::uint64_t resident_mib = 512;
@@ -46,7 +46,7 @@ std::uint64_t available_bytes() {
 
 // The empty replay once, here, so that its cost can be said before the measured processes subtract
 // theirs.
-void introduce(const ReplayWords& words) {
+void introduce(const Words& words) {
   trace::Reader reader{fs::path(words.file)};
   const std::uint64_t peak = reader.index().value_or(trace::Totals{}).peak_live_bytes;
   if (const std::uint64_t available = available_bytes();
@@ -74,7 +74,7 @@ bool says_format(const std::vector<std::string>& words) {
                      [](const auto& word) { return word.starts_with("--format"); });
 }
 
-int act(const ReplayWords& words, std::vector<std::string> others, const Invocation& invocation) {
+int act(const Words& words, std::vector<std::string> others, const Invocation& invocation) {
   if (!fs::exists(words.file) || !words.file.ends_with(".trace")) {
     throw UsageError("there is no trace " + words.file + " (its name must end with .trace)");
   }
@@ -98,7 +98,7 @@ int act(const ReplayWords& words, std::vector<std::string> others, const Invocat
 }  // namespace
 
 void add_replay(CLI::App& app, Context& context) {
-  auto words = std::make_shared<ReplayWords>();
+  auto words = std::make_shared<Words>();
   CLI::App* command = app.add_subcommand(
       "replay",
       "Measure allocators on a recorded program: bench replay app.trace --allocator=osmem");

@@ -62,18 +62,9 @@ void keep_freed_blocks(Heap* heap, Bin& bin) {
   bin.limit = bin.kept_limit;
 }
 
-// Where threads are many, the first blocks of a class: it may never want more. Null if it shall have a slab of its own.
-void* allocate_as_guest(Bin& bin) {
-  constexpr std::uint8_t kMostGuests = 4;
-  if (bin.guests == kMostGuests || bin.used_slabs != 0 || !threads_are_many()) [[likely]] return nullptr;
-  ++bin.guests;
-  return nursery_allocate(bin.size_class);
-}
-
 [[gnu::noinline]] void* refill(Heap* heap, std::uint32_t size_class) {
   tick_allocation(heap);
   Bin& bin = heap->bins[size_class];
-  if (void* block = allocate_as_guest(bin); block != nullptr) return block;
   keep_freed_blocks(heap, bin);
   // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
   const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
@@ -164,7 +155,7 @@ void* start_run(PageRange run) {
   return g_region.page_start(run.first_page);
 }
 
-// A run of whole pages, or a mapping where the heap has no room. `zeroed`: all zero.
+// A run of whole pages; null without room for it in the heap. `zeroed`: all zero.
 void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
   const auto pages = static_cast<std::uint32_t>(std::max<std::size_t>(pages_for(size), kPagesPerSlice));
   const auto align_pages = static_cast<std::uint32_t>(alignment <= kPageBytes ? 1 : alignment >> kPageShift);
@@ -175,25 +166,28 @@ void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
       return zeroed ? std::memset(block, 0, size) : block;
     }
     heap->before_fresh_pages(pages);
-  } else if (!ensure_started()) {
-    return out_of_memory();
   }
   const PageHeap::Run run = g_page_heap.allocate(pages, align_pages);
-  if (!run.found) return large::allocate(size, alignment, zeroed);
+  if (!run.found) return nullptr;
   store::keep_within_bounds();
   void* block = start_run({run.first_page, pages});
   if (zeroed && !run.zeroed) std::memset(block, 0, size);
   return block;
 }
 
+// A run or a mapping: where the one cannot be had, as under a limit, the other.
 void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
-  if (size > PTRDIFF_MAX) return out_of_memory();
+  if (size > PTRDIFF_MAX || !ensure_started()) return out_of_memory();
   if (t_cache.heap != nullptr) tick_allocation(t_cache.heap);
-  if ((size < large::threshold_bytes() || large::crowded()) && size <= kMaxMapThresholdBytes && alignment <= kMaxMapThresholdBytes) {
-    return allocate_run(size, alignment, zeroed);
-  }
-  if (!ensure_started()) return out_of_memory();
-  return large::allocate(size, alignment, zeroed);
+  const bool fits_heap = size <= kChunkBytes && alignment <= kMaxMapThresholdBytes;
+  const bool heap_first = fits_heap && size <= kMaxMapThresholdBytes && (size < large::threshold_bytes() || large::crowded());
+  const int saved_errno = errno;
+  void* block = heap_first ? allocate_run(size, alignment, zeroed) : large::allocate(size, alignment, zeroed);
+  if (block != nullptr) return block;
+  if (heap_first) return large::allocate(size, alignment, zeroed);
+  block = fits_heap ? allocate_run(size, alignment, zeroed) : nullptr;
+  if (block != nullptr) errno = saved_errno;  // nothing was refused
+  return block;
 }
 
 // Frees beyond the thread's own slabs.
@@ -301,10 +295,10 @@ namespace {
   Block* list = bin->freed;
   bin->freed = nullptr;
   const int saved_errno = errno;
-  // The second time without an allocation of this class in between, or the first time that the longest list is too short or
-  // threads are many, the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
+  // The second time without an allocation of this class in between, or the first time that the longest list is too short,
+  // the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
   // goes to its slab at once.
-  if (++bin->flushes > 1 || Heap::may_loop(*bin) || threads_are_many()) {
+  if (++bin->flushes > 1 || Heap::may_loop(*bin)) {
     bin->limit = 0;
     Block*& head = head_of(*heap, bin->size_class);
     Block* unused = head;
@@ -346,7 +340,9 @@ namespace {
   const int saved_errno = errno;
   if (in_heap(ptr, slice)) {
     free_run(ptr, slice);  // says what is wrong
-  } else if (!large::free(ptr)) {
+  } else if (large::free(ptr)) {
+    maintain();  // a large block may be the last thing that is freed for long
+  } else {
     check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
     interpose_foreign_free(ptr);
   }

@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/api/background.hpp"
 #include "allocator/osmem/api/options.hpp"
 #include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/api/osmem.h"
@@ -66,6 +68,7 @@ void in_forked_child() {
   g_page_heap.recover_after_fork();
   large::recover_after_fork();
   store::recover_after_fork();
+  recover_background_after_fork();
   recover_pool_after_fork();
 }
 
@@ -76,7 +79,7 @@ bool start_locked() {
     errno = saved_errno;
     return false;
   }
-  store::set_policy(g_options.memory_per_cpu, g_options.rss_limit_bytes);
+  store::set_policy(g_options.memory_per_cpu, std::min(g_options.rss_limit_bytes, os::cgroup_memory_limit()));
   if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);
   g_has_key = pthread_key_create(&g_thread_end_key, on_thread_end) == 0;
   g_started.store(true, std::memory_order_release);  // pairs with ensure_started()
@@ -186,13 +189,13 @@ void maintain() {
       // While memory is to go back, the lists of a thread that hardly allocates hold slabs for nothing.
       if (heap->trickles && purge_pending()) give_back_thread_lists();
       heap->take_arrivals();
-      heap->note_share();
       heap->release_empty();
       t_cache.remote->flush();
     }
   }
   give_back_aged(now, age_ms);
   g_purge_pending.store(store::has_supply(), std::memory_order_relaxed);  // relaxed: a hint
+  wake_background();
   errno = saved_errno;
 }
 

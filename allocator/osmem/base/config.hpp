@@ -27,6 +27,9 @@ inline constexpr std::uint32_t kSlicesPerChunk = kChunkBytes / kSliceBytes;
 // Address space of the heap: what is reserved first, and the least that is tried.
 inline constexpr std::size_t kMaxRegionBytes = std::size_t{256} << 30;
 inline constexpr std::size_t kMinRegionBytes = std::size_t{4} << 20;
+// Under a limit on address space: the share of it that is reserved for the heap at first, and of the heap that is for metadata, as shifts.
+inline constexpr std::uint32_t kLimitedReserveShift = 6;
+inline constexpr std::uint32_t kMetadataReserveShift = 13;
 inline constexpr std::uint32_t kMaxSlices = kMaxRegionBytes / kSliceBytes;
 inline constexpr std::uint32_t kMaxChunks = kMaxRegionBytes / kChunkBytes;
 

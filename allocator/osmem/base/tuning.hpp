@@ -19,7 +19,7 @@ inline constexpr std::uint32_t kTimedFaults = 8;
 // Bounds on the age that free pages reach, in ms. Below, the clock's step and the visits of a busy thread are too coarse; above, a
 // process that has gone idle would hold them for longer than anybody would wait.
 inline constexpr std::uint64_t kLeastAgeMs = 100;
-inline constexpr std::uint64_t kLongestAgeMs = 4000;
+inline constexpr std::uint64_t kLongestAgeMs = 2000;
 
 // How far free pages may go above the demand of the window, in 1/1024 of it at the balanced price; in proportion at others. Twelve
 // traces: 2 % left a fifth of the rate behind that 12 % gives, for 7 % of peak RSS.
@@ -36,6 +36,12 @@ inline constexpr std::uint64_t kShortRangeAges = 2;
 
 // Free pages below this, in pages, are not worth being looked for: 512 KiB.
 inline constexpr std::size_t kUnlookedPages = 128;
+
+// So much free, in pages, and half of what is needed at least, is worth a thread that gives it back: 8 MiB in a process of several
+// threads, 64 MiB in one that has none: making one is what the strictest seccomp filters forbid (OpenSSH's before authentication), and
+// programs under such filters are small.
+inline constexpr std::size_t kBackgroundPages = 2048;
+inline constexpr std::size_t kFirstThreadPages = 16384;
 
 // A limit on resident memory is near when so much of it, in 1/8, is resident.
 inline constexpr std::size_t kNearLimitEighths = 7;

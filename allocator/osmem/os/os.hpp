@@ -48,6 +48,10 @@ void* extend_break(std::size_t bytes);
 // Address space that the process may have (RLIMIT_AS); SIZE_MAX without a limit.
 std::size_t address_space_limit();
 
+// What the process's control group, or one above it, may hold in memory; SIZE_MAX without a limit, or where none can be read. Opens
+// files: only at start, before a program may have forbidden itself to.
+std::size_t cgroup_memory_limit();
+
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();
 

@@ -1,5 +1,7 @@
 #include "allocator/osmem/slabs/region.hpp"
 
+#include <algorithm>
+
 #include "allocator/osmem/base/fork_order.hpp"
 #include "allocator/osmem/os/os.hpp"
 
@@ -74,8 +76,10 @@ bool reserve_ahead(std::size_t bytes) {
   const std::size_t limit = g_region.max_slices << kSliceShift;
   const std::size_t end = g_region.reserved_bytes();
   if (missing > limit || end > limit - missing) return false;
-  if (os::reserve_at(reinterpret_cast<void*>(g_heap_base + end), missing)) {
-    g_region.ahead_bytes += missing;
+  // The least that will do, where a limit leaves no more.
+  for (const std::size_t more : {missing, round_up(bytes - g_region.ahead_bytes, kGrowBytes)}) {
+    if (!os::reserve_at(reinterpret_cast<void*>(g_heap_base + end), more)) continue;
+    g_region.ahead_bytes += more;
     return true;
   }
   const std::size_t whole = round_up(bytes, kChunkBytes);
@@ -97,10 +101,16 @@ PageRange grow_region(std::uint32_t min_pages) {
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
   if (bytes > g_region.ahead_bytes && wanted <= g_region.ahead_bytes) bytes = wanted;
+  // Where a limit does not leave the whole step, what is wanted may still be had.
+  if (bytes > g_region.ahead_bytes && !reserve_ahead(bytes)) bytes = wanted;
   if (bytes > g_region.ahead_bytes && !reserve_ahead(bytes)) return {};
   const std::size_t first = g_region.end_bytes;
   if (!extend_tables((first + bytes) >> kSliceShift)) return {};
-  if (!os::commit(reinterpret_cast<void*>(g_heap_base + first), bytes)) return {};
+  auto* end = reinterpret_cast<void*>(g_heap_base + first);
+  if (!os::commit(end, bytes)) {
+    if (bytes == wanted || !os::commit(end, wanted)) return {};
+    bytes = wanted;
+  }
   g_region.ahead_bytes -= bytes;
   order_writes();  // after a fork in between, the end of what is reserved looks taken by others
   g_region.end_bytes = first + bytes;
@@ -204,32 +214,54 @@ bool reserve_fast_tables(std::size_t bytes) {
   return g_owners != nullptr;
 }
 
+constexpr std::size_t kMetadataStepBytes = std::size_t{64} << 10;
+
+constinit Lock g_metadata_lock;
+// Guarded by g_metadata_lock:
+constinit std::byte* g_metadata_next = nullptr;
+constinit std::size_t g_metadata_left_bytes = 0;
+constinit std::size_t g_metadata_total_bytes = 0;
+constinit std::byte* g_metadata_reserve = nullptr;  // not usable yet
+constinit std::size_t g_metadata_reserve_bytes = 0;
+
+// Address space for the tables, and for the first metadata: a limit that the program sets for itself later may leave no room for those.
 bool reserve_tables(std::size_t slices) {
   const std::size_t page = os::page_bytes() > kTableStepBytes ? os::page_bytes() : kTableStepBytes;
   const std::size_t fast_bytes = round_up(slices * sizeof(std::uintptr_t), page);
   const std::size_t slab_bytes = round_up(slices * sizeof(Slab), page);
   const std::size_t chunk_bytes = round_up((slices / kSlicesPerChunk + 1) * sizeof(Chunk), page);
-  auto* books = static_cast<std::byte*>(os::reserve(slab_bytes + chunk_bytes, os::page_bytes()));
+  const std::size_t metadata_bytes = round_up(slices * kSliceBytes >> kMetadataReserveShift, page);
+  auto* books = static_cast<std::byte*>(os::reserve(slab_bytes + chunk_bytes + metadata_bytes, os::page_bytes()));
   if (books == nullptr) return false;
   if (!reserve_fast_tables(fast_bytes)) {
-    os::unmap(books, slab_bytes + chunk_bytes);
+    os::unmap(books, slab_bytes + chunk_bytes + metadata_bytes);
     return false;
   }
   g_region.slabs = reinterpret_cast<Slab*>(books);
   g_region.chunks = reinterpret_cast<Chunk*>(books + slab_bytes);
   g_region.max_slices = slices;
+  g_metadata_reserve = books + slab_bytes + chunk_bytes;
+  g_metadata_reserve_bytes = metadata_bytes;
   return true;
 }
 
-// Tables for a heap of `bytes` and, in the region back end, its address space.
-bool reserve_all(std::size_t bytes) {
-  const std::size_t slices = bytes >> kSliceShift;
-  if (g_back_end == HeapBackEnd::kBreak) return reserve_tables(slices);
-  void* heap = os::reserve(bytes, kChunkBytes);
+// Where address space is limited the heap and the mappings share it: little is reserved, at a place with as much free space behind it
+// as the limit allows, for the system puts mappings above.
+void* reserve_heap(std::size_t bytes, std::size_t limit) {
+  if (limit >= kMaxRegionBytes) return os::reserve(bytes, kChunkBytes);
+  void* probe = os::reserve(os::page_bytes(), os::page_bytes());
+  if (probe == nullptr) return nullptr;
+  os::unmap(probe, os::page_bytes());
+  auto* below = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(probe) - limit) & ~(kChunkBytes - 1));
+  return os::reserve_at(below, bytes) ? below : os::reserve(bytes, kChunkBytes);
+}
+
+// Tables for a heap of up to `limit` bytes and, in the region back end, the address space of its first `bytes`.
+bool reserve_all(std::size_t bytes, std::size_t limit) {
+  if (g_back_end == HeapBackEnd::kBreak) return reserve_tables(limit >> kSliceShift);
+  void* heap = reserve_heap(bytes, limit);
   if (heap == nullptr) return false;
-  // Room in the tables for the region to grow in place where it is small.
-  const std::size_t most = bytes < kMaxRegionBytes / 64 ? slices * 16 : slices;
-  if (!reserve_tables(most)) {
+  if (!reserve_tables(limit >> kSliceShift)) {
     os::unmap(heap, bytes);
     return false;
   }
@@ -248,28 +280,19 @@ bool start_region(HeapBackEnd back_end) {
     g_heap_base = end & ~(kChunkBytes - 1);
   }
   // The tables take address space, too, in proportion: none is spent on a heap that the limit rules out.
-  const std::size_t limit = os::address_space_limit() & ~(kChunkBytes - 1);
-  std::size_t bytes = limit < kMaxRegionBytes ? limit : kMaxRegionBytes;
-  while (!reserve_all(bytes)) {
-    // In small steps: where address space is limited, a half that fits may leave much of it unused.
-    bytes = (bytes - bytes / 4) & ~(kChunkBytes - 1);
-    if (bytes < kMinRegionBytes) return false;
+  std::size_t limit = os::address_space_limit() & ~(kChunkBytes - 1);
+  if (limit > kMaxRegionBytes) limit = kMaxRegionBytes;
+  if (limit < kMinRegionBytes) limit = kMinRegionBytes;
+  std::size_t bytes = limit == kMaxRegionBytes ? limit : round_up(limit >> kLimitedReserveShift, kGrowBytes);
+  // In small steps: where address space is short, a half that fits may leave much of it unused.
+  while (!reserve_all(bytes, limit)) {
+    if (limit <= kMinRegionBytes) return false;
+    limit = std::max((limit - limit / 4) & ~(kChunkBytes - 1), kMinRegionBytes);
+    bytes = std::min(limit, bytes);
   }
   g_page_heap.attach(g_region.chunks, &kSource, &g_demand);
   return true;
 }
-
-namespace {
-
-constexpr std::size_t kMetadataStepBytes = std::size_t{64} << 10;
-
-constinit Lock g_metadata_lock;
-// Guarded by g_metadata_lock:
-constinit std::byte* g_metadata_next = nullptr;
-constinit std::size_t g_metadata_left_bytes = 0;
-constinit std::size_t g_metadata_total_bytes = 0;
-
-}  // namespace
 
 namespace {
 
@@ -290,7 +313,15 @@ void* allocate_metadata(std::size_t bytes) {
   Guard guard(g_metadata_lock);
   if (bytes > g_metadata_left_bytes) {
     const std::size_t step = round_up(bytes > kMetadataStepBytes ? bytes : kMetadataStepBytes, os::page_bytes());
-    void* fresh = os::map(step, os::page_bytes());
+    void* fresh = nullptr;
+    if (step <= g_metadata_reserve_bytes && os::commit(g_metadata_reserve, step)) {
+      fresh = g_metadata_reserve;
+      g_metadata_reserve_bytes -= step;
+      order_writes();  // after a fork in between, a step is left unused
+      g_metadata_reserve += step;
+    } else {
+      fresh = os::map(step, os::page_bytes());
+    }
     if (fresh == nullptr) return nullptr;
     g_metadata_next = static_cast<std::byte*>(fresh);
     g_metadata_left_bytes = step;
