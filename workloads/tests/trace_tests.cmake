@@ -27,9 +27,6 @@ add_test(NAME trace_record
                  --replay-host $<TARGET_FILE:trace_replay_host> --source ${PROJECT_SOURCE_DIR})
 set_tests_properties(trace_record PROPERTIES LABELS trace TIMEOUT 900)
 
-# The system's own python3 first: it has Debian's matplotlib, another one in PATH may not.
-find_program(OSMEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
-find_program(OSMEM_PYTHON python3 REQUIRED)
 add_test(NAME trace_tools
          COMMAND ${OSMEM_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/trace_tools_test.py --bench $<TARGET_FILE:bench>
                  --subject $<TARGET_FILE:trace_subject> --source ${PROJECT_SOURCE_DIR})
