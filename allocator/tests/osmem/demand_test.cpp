@@ -295,7 +295,7 @@ TEST_F(Bounds, AForgottenPeakCountsNoMore) {
 
 TEST(Price, AgeIsWhatTheLossOfAPageCostsAtThePriceOfMemory) {
   osmem::Price price;
-  EXPECT_EQ(price.age_ms(1000, 1000), 2097u) << "2 us at 4 GiB a CPU";
+  EXPECT_EQ(price.age_ms(500, 500), 1048u) << "1 us at 4 GiB a CPU";
   EXPECT_EQ(price.age_ms(10, 10), osmem::kLeastAgeMs);
   EXPECT_EQ(price.age_ms(20000, 0), osmem::kLongestAgeMs);
   price.set_memory_per_cpu(osmem::kLeanMemoryPerCpu);
