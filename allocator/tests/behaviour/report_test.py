@@ -97,7 +97,7 @@ class AtExit(unittest.TestCase):
         for key in TOTALS:
             self.assertRegex(text, rf"(?m)^  {key} \d+  \(")
         for c in classes:
-            self.assertIn(f"  {c['block_bytes']}: {c['slabs']}, {c['live']}, {c['carved']}, {c['capacity']}, ", text)
+            self.assertIn(f"  {c['block_bytes']}: {c['slabs']}, {c['live']}, {c['carved']}, {c['capacity']}\n", text)
 
     def test_nothing_is_said_unasked(self) -> None:
         self.assertEqual(run("leaks").stderr, "")
