@@ -14,7 +14,10 @@ done
 # shellcheck disable=SC2086  # one word a package
 present=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' || true)
 missing=$(comm -23 <(sort -u <<<"$wanted") <(sort -u <<<"$present"))
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+  "$here/setup_page.sh"
+  exit 0
+fi
 
 if ! command -v apt-get >/dev/null; then
   printf 'setup: no apt-get here; install the equivalents of these Debian packages, then call again:\n%s\n' "$missing" >&2
@@ -31,3 +34,4 @@ printf 'setup: installing %s\n' "$(paste -sd' ' <<<"$missing")" >&2
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
 # What was configured without these packages lacks what needs them.
 rm -f "$here"/../build/*/build.ninja
+"$here/setup_page.sh"

@@ -35,6 +35,9 @@ void add_list(CLI::App& app, Context& context);
 void add_record(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
 void add_trace(CLI::App& app, Context& context);
+void add_report(CLI::App& app, Context& context);
+void add_compare(CLI::App& app, Context& context);
+void add_results(CLI::App& app, Context& context);
 
 // What `bench list workloads --profile` does, for one workload with or without parameters.
 int profile_workload(const std::string& text);

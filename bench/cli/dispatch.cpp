@@ -51,6 +51,9 @@ int dispatch(Invocation invocation) {
   add_record(app, context);
   add_replay(app, context);
   add_trace(app, context);
+  add_report(app, context);
+  add_compare(app, context);
+  add_results(app, context);
 
   auto words = words_for_parser(context.invocation);
   refuse_empty_values(words);

@@ -4,6 +4,7 @@
 
 #include "bench/allocators/registry.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/output/read_run.hpp"
 #include "bench/plan/suite.hpp"
 #include "bench/process/process.hpp"
 #include "workloads/trace/format/format.hpp"
@@ -22,6 +23,8 @@ int main(int argc, char** argv) {
   try {
     return bench::cli::dispatch({{argv + 1, argv + argc}, {}});
   } catch (const bench::UsageError& error) {
+    return refuse(error);
+  } catch (const bench::UnreadableRun& error) {
     return refuse(error);
   } catch (const allocators::UnusableAllocator& error) {
     return refuse(error);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "bench/output/run_directory.hpp"
+#include "bench/plan/quantities.hpp"
 #include "bench/plan/suite.hpp"
 
 namespace bench::cli {
@@ -59,6 +60,10 @@ int conclude(const RunResult& result, const Format& format) {
   if (format.name != "table") {  // which shows them itself
     say_warnings(result.report);
   }
+  return conclude_without_report(result);
+}
+
+int conclude_without_report(const RunResult& result) {
   const auto failures = failure_lines(result.report);
   for (const auto& line : failures) {
     std::fprintf(stderr, "bench: failed: %s\n", line.c_str());
@@ -83,6 +88,12 @@ void add_measure_options(CLI::App& command, MeasureWords& words) {
   command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's, 5 for a program")->take_last()->type_name("N");
   command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->take_last()->type_name("SECONDS");
   command.add_option("--seed", words.seed, "of all random orders and of the workloads' data; default 1")->take_last()->type_name("N");
+  command.add_option("--margin", words.margin, "two figures are the same if shown to differ by less; default 2%")->take_last()->type_name("PERCENT");
+  command.add_option("--precision", words.precision, "measure undecided cells again until their interval is within +- this, or 8 times the blocks")
+      ->take_last()->type_name("PERCENT");
+  command.add_option("--budget", words.budget, "measure undecided cells again until the run has taken this long, such as 10m")->take_last()->type_name("TIME");
+  command.add_option("--memory-per-cpu", words.memory_per_cpu, "memory that costs as much as one CPU, for the metric cost; default 4GiB")
+      ->take_last()->type_name("SIZE");
   command.add_option("--baseline", words.baseline, "to which ratios are taken; default glibc")->take_last()->type_name("NAME");
   command.add_option("--out", words.out, "where results go; default results/local/<date>-<host>-<n>")->take_last()->type_name("DIR");
   command.add_option("--resume", words.resume, "go on with the run that was cut off in DIR")->take_last()->type_name("DIR");
@@ -105,6 +116,18 @@ void read_measure_options(const MeasureWords& words, const Invocation& invocatio
   }
   if (!words.seed.empty()) {
     options.seed = parse_whole("--seed", words.seed, 0, UINT64_MAX);
+  }
+  if (!words.margin.empty()) {
+    options.margin = parse_percent("--margin", words.margin);
+  }
+  if (!words.precision.empty()) {
+    options.precision = parse_percent("--precision", words.precision);
+  }
+  if (!words.budget.empty()) {
+    options.budget_s = parse_duration_s("--budget", words.budget);
+  }
+  if (!words.memory_per_cpu.empty()) {
+    options.bytes_per_cpu = parse_bytes("--memory-per-cpu", words.memory_per_cpu);
   }
   options.baseline = words.baseline;
   options.out = words.out;

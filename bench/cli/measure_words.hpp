@@ -21,6 +21,10 @@ struct MeasureWords {
   std::string repetitions;
   std::string timeout;
   std::string seed;
+  std::string margin;
+  std::string precision;
+  std::string budget;
+  std::string memory_per_cpu;
   std::string baseline;
   std::string out;
   std::string resume;
@@ -37,6 +41,7 @@ Format read_format(const std::string& name);
 
 // Shows the report and what went wrong; the exit code.
 int conclude(const RunResult& result, const Format& format);
+int conclude_without_report(const RunResult& result);
 
 std::string joined(const std::vector<std::string>& pieces, const char* separator);
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Words {
+struct ReplayWords {
   std::string file;
   std::string touch = "page";
   std::uint64_t resident_mib = 512;
@@ -46,7 +46,7 @@ std::uint64_t available_bytes() {
 
 // The empty replay once, here, so that its cost can be said before the measured processes subtract
 // theirs.
-void introduce(const Words& words) {
+void introduce(const ReplayWords& words) {
   trace::Reader reader{fs::path(words.file)};
   const std::uint64_t peak = reader.index().value_or(trace::Totals{}).peak_live_bytes;
   if (const std::uint64_t available = available_bytes();
@@ -74,7 +74,7 @@ bool says_format(const std::vector<std::string>& words) {
                      [](const auto& word) { return word.starts_with("--format"); });
 }
 
-int act(const Words& words, std::vector<std::string> others, const Invocation& invocation) {
+int act(const ReplayWords& words, std::vector<std::string> others, const Invocation& invocation) {
   if (!fs::exists(words.file) || !words.file.ends_with(".trace")) {
     throw UsageError("there is no trace " + words.file + " (its name must end with .trace)");
   }
@@ -98,7 +98,7 @@ int act(const Words& words, std::vector<std::string> others, const Invocation& i
 }  // namespace
 
 void add_replay(CLI::App& app, Context& context) {
-  auto words = std::make_shared<Words>();
+  auto words = std::make_shared<ReplayWords>();
   CLI::App* command = app.add_subcommand(
       "replay",
       "Measure allocators on a recorded program: bench replay app.trace --allocator=osmem");

@@ -83,27 +83,6 @@ off_t end_of_last_row(int file) {
   return end;
 }
 
-// The file is at any moment the old one or the new one as a whole.
-void replace_file(const std::filesystem::path& path, std::string_view text) {
-  const std::filesystem::path beside = path.string() + ".new";
-  const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file < 0) {
-    fail(path, errno);
-  }
-  int error = write_all(file, text);
-  // Some file systems (NFS, quotas) tell of a full disk only here.
-  if (::close(file) != 0 && error == 0) {
-    error = errno;
-  }
-  if (error == 0 && ::rename(beside.c_str(), path.c_str()) != 0) {
-    error = errno;
-  }
-  if (error != 0) {
-    ::unlink(beside.c_str());
-    fail(path, error);
-  }
-}
-
 }  // namespace
 
 RunDirectory::RunDirectory(std::filesystem::path path, Existing existing) : path_(std::move(path)) {
@@ -156,7 +135,35 @@ void RunDirectory::append_text(std::string_view text) {
 
 void RunDirectory::write(const Report& report) const {
   for (const OutputFile& file : kReplacedFiles) {
-    replace_file(path_ / file.name, file.render(report, Style{}));
+    write_whole_file(path_ / file.name, file.render(report, Style{}));
+  }
+}
+
+void write_whole_file(const std::filesystem::path& path, std::string_view text, std::string_view remedy_text) {
+  const std::filesystem::path beside = path.string() + ".new";
+  const auto give_up = [&](int error) {
+    const std::string_view what_to_do = remedy_text.empty() ? remedy(error) : remedy_text;
+    throw OutputError(fmt::format("cannot write {}: {}; {}", path.string(), std::strerror(error), what_to_do));
+  };
+  const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file < 0) {
+    give_up(errno);
+  }
+  int error = write_all(file, text);
+  // The name must not become durable before what it names.
+  if (error == 0 && ::fsync(file) != 0 && errno != EINVAL) {
+    error = errno;
+  }
+  // Some file systems (NFS, quotas) tell of a full disk only here.
+  if (::close(file) != 0 && error == 0) {
+    error = errno;
+  }
+  if (error == 0 && ::rename(beside.c_str(), path.c_str()) != 0) {
+    error = errno;
+  }
+  if (error != 0) {
+    ::unlink(beside.c_str());
+    give_up(error);
   }
 }
 

@@ -62,6 +62,10 @@ class RunDirectory {
 // file and line.
 std::vector<Sample> read_samples(const std::filesystem::path& file);
 
+// The file is at any moment the old one or the new one as a whole. Throws OutputError that ends with the remedy, where an
+// empty one stands for what RunDirectory says.
+void write_whole_file(const std::filesystem::path& path, std::string_view text, std::string_view remedy = {});
+
 // Writes to stdout, unbuffered; throws OutputError if that fails (a full disk; a closed pipe where
 // SIGPIPE is ignored).
 void write_stdout(std::string_view text);

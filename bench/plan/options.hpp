@@ -21,6 +21,10 @@ struct RunOptions {
   std::optional<double> min_time_s;
   std::optional<double> timeout_s;
   std::uint64_t seed = 1;
+  std::optional<double> margin;                // share within which two figures are the same
+  std::optional<double> precision;             // share: open cells are measured again until their interval is no wider than +- this
+  std::optional<double> budget_s;              // seconds of the whole run in which open cells are measured again
+  std::optional<double> bytes_per_cpu;         // memory that costs as much as one CPU
   std::string baseline;                        // empty: glibc if it takes part, else the first compared with
   std::filesystem::path out;                   // empty: a new folder under results/local
   std::filesystem::path resume;                // a folder to go on in; empty: a new run

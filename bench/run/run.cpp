@@ -10,8 +10,10 @@
 #include "bench/measure/clock.hpp"
 #include "bench/measure/environment.hpp"
 #include "bench/measure/sha256.hpp"
+#include "bench/output/manifest.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
+#include "bench/run/rounds.hpp"
 #include "bench/run/runner.hpp"
 #include "bench/run/scratch_folder.hpp"
 
@@ -131,6 +133,11 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
   facts.repetitions = plan.repetitions;
   facts.min_time_s = plan.min_time_s;
   facts.seed = plan.seed;
+  facts.margin = options.margin.value_or(facts.margin);
+  facts.bytes_per_cpu = options.bytes_per_cpu.value_or(facts.bytes_per_cpu);
+  if (options.precision || options.budget_s) {
+    facts.looks = {plan.repetitions, kLooks};
+  }
   facts.warnings = plan.warnings;
   facts.environment = describe_environment();
   for (auto& warning : host_warnings(facts.environment)) {
@@ -150,9 +157,26 @@ std::string headline(const Plan& plan, const fs::path& out) {
          plan.baseline().name + "; results in " + out.string();
 }
 
+// Measures open cells again where that was asked for; false if the user interrupted it.
+bool run_rounds(const Plan& plan, const RunOptions& options, Runner& runner, Keeper& keeper, std::int64_t start_ns) {
+  if (!options.precision && !options.budget_s) {
+    return true;
+  }
+  const RoundOptions rounds{options.precision.value_or(RoundOptions{}.precision), options.budget_s};
+  const auto report = [&keeper] { return keeper.report(true); };
+  if (!measure_again(runner, rounds, plan.repetitions, start_ns, report)) {
+    return false;
+  }
+  if (auto open = still_open(report(), rounds)) {
+    keeper.warn(std::move(*open));
+  }
+  return true;
+}
+
 // Carries out the plan into a directory that exists.
 void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirectory& directory, RunRecord& record,
              std::vector<Sample> earlier, RunResult& result) {
+  const std::int64_t start_ns = monotonic_ns();
   std::map<std::string, Attempt> failed;
   json rows = identify_all(plan, launcher, failed);
   Keeper keeper(directory, facts_of(plan, options, std::move(rows)));
@@ -167,9 +191,12 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
     for (auto& [name, attempt] : failed) {
       runner.give_up_on(name, attempt);
     }
-    result.interrupted = !runner.run();
+    result.interrupted = !runner.run() || !run_rounds(plan, options, runner, keeper, start_ns);
     result.report = keeper.report(result.interrupted);
     directory.write(result.report);
+    if (!result.interrupted) {
+      seal(result.out);
+    }
   } catch (const OutputError& error) {
     // What was measured is still in memory: the caller shows it.
     result.stopped_by = error.what();

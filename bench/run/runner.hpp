@@ -37,11 +37,12 @@ class Runner {
 
   // False if the user interrupted it; what was measured until then is with the sink.
   bool run();
+  // Blocks from `first` until before `end`, of those cells of which `wanted` says so just before their turn. Likewise.
+  bool run_blocks(int first, int end, const std::function<bool(const Cell&)>& wanted);
 
  private:
   using Done = std::tuple<int, std::string, int, std::string>;  // block, workload, threads, allocator
 
-  bool run_block(int block);
   bool run_cell(Cell& cell, int block);
   // Makes the cell ready; false if it cannot be, or the user interrupted.
   bool prepare(Cell& cell);

@@ -12,57 +12,33 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <numbers>
-#include <random>
 #include <string_view>
 #include <vector>
 
 #include "bench/stats/bootstrap.hpp"
 #include "bench/stats/interval.hpp"
+#include "bench/stats/simulated_noise.hpp"
 
 namespace {
 
 constexpr double kConfidence = 0.95;
 
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : generator_(seed) {}
-
-  double uniform() { return (static_cast<double>(generator_() >> 11U) + 0.5) * 0x1p-53; }
-
-  // Box and Muller, as std's distributions differ between libraries.
-  double normal() {
-    const double radius = std::sqrt(-2 * std::log(uniform()));
-    return radius * std::cos(2 * std::numbers::pi * uniform());
-  }
-
- private:
-  std::mt19937_64 generator_;
-};
-
 // The logarithm of one time: its noise, with a known mean.
 struct Noise {
   std::string_view name;
-  double (*draw)(Random&);
+  double (*draw)(bench::SimulatedNoise&);
   double mean;
 };
 
-double normal(Random& random) { return 0.02 * random.normal(); }
+double normal(bench::SimulatedNoise& random) { return 0.02 * random.normal(); }
 
-double lognormal(Random& random) { return 0.02 * std::exp(random.normal()); }
+double lognormal(bench::SimulatedNoise& random) { return 0.02 * std::exp(random.normal()); }
 
 // Student's t with 3 degrees of freedom.
-double heavy_tailed(Random& random) {
-  double squares = 0;
-  for (int i = 0; i < 3; ++i) {
-    const double z = random.normal();
-    squares += z * z;
-  }
-  return 0.02 * random.normal() / std::sqrt(squares / 3);
-}
+double heavy_tailed(bench::SimulatedNoise& random) { return 0.02 * random.student(3); }
 
 // One time in twenty takes 30 % longer: a neighbour woke up.
-double with_outliers(Random& random) {
+double with_outliers(bench::SimulatedNoise& random) {
   const double delay = random.uniform() < 0.05 ? std::log(1.3) : 0;
   return normal(random) + delay;
 }
@@ -86,7 +62,7 @@ bool covers(const bench::Interval& interval, double truth) {
 }
 
 Coverage simulate(const Noise& noise, Sides sides, std::size_t n, const Effort& effort) {
-  Random random(effort.seed);
+  bench::SimulatedNoise random(effort.seed);
   const double truth = sides == Sides::kBoth ? 0 : noise.mean;
   std::vector<double> log_ratios(n);
   Coverage hits;

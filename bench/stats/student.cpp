@@ -69,8 +69,11 @@ double student_quantile(double confidence, double degrees) {
   while (student_two_sided_p(high, degrees) > 1 - confidence) {
     high *= 2;
   }
-  for (int i = 0; i < 100; ++i) {
+  while (high - low > kSmall * high) {
     const double middle = (low + high) / 2;
+    if (middle == low || middle == high) {
+      break;
+    }
     (student_two_sided_p(middle, degrees) > 1 - confidence ? low : high) = middle;
   }
   return high;

@@ -125,6 +125,25 @@ class Whole(BenchTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(set(statuses(self.out)), {("pair", "limit")})
 
+    def test_undecided_cells_are_measured_again(self) -> None:
+        # No interval is within +-0.0001 %, so what is undecided after two blocks is measured up to eight times as often.
+        done = self.run_bench("--allocator=jemalloc", "--against=glibc", "--workload=pair", "--repetitions=2", "--precision=0.0001%",
+                              "--margin=0.0001%", "--memory-per-cpu=2GiB")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        blocks = {int(row["block"]) for row in rows(self.out)}
+        self.assertGreater(max(blocks), 1)
+        self.assertLessEqual(max(blocks), 15)
+        environment = json.loads((self.out / "environment.json").read_text())
+        self.assertEqual(environment["looks"], {"first_blocks": 2, "count": 4})
+        self.assertEqual(environment["memory_per_cpu_bytes"], 2 << 30)
+
+    def test_a_spent_budget_ends_the_rounds(self) -> None:
+        done = self.run_bench("--allocator=jemalloc", "--against=glibc", "--workload=pair", "--repetitions=2", "--budget=0.001s",
+                              "--precision=0.0001%", "--margin=0.0001%")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({int(row["block"]) for row in rows(self.out)}, {0, 1})
+        self.assertIn("not decided when the run ended: pair", done.stdout)
+
     def test_threads_relative_to_the_cpus_are_run(self) -> None:
         cpus = len(os.sched_getaffinity(0))
         done = self.run_bench("--allocator=limit", "--against=none", "--workload=pair", "--threads=2cpus,1..2cpus")
@@ -259,6 +278,12 @@ class Usage(BenchTest):
             for value in ["-1", "nan", "99999999999999999999999", "x"]:
                 self.assertIn(f"--{option} must be", self.refused("--allocator=limit", f"--{option}={value}"))
         self.assertIn("--repetitions must be", self.refused("--allocator=limit", "--repetitions=0"))
+
+    def test_quantities(self) -> None:
+        for word, wanted in (("--margin=0", "--margin must be a percentage above 0, such as 2%, not '0'"), ("--margin=200%", "percentage"),
+                             ("--precision=fine", "--precision must be a percentage"), ("--budget=10x", "such as 90s, 10m or 1h"),
+                             ("--budget=-1m", "--budget must be a time"), ("--memory-per-cpu=4Q", "such as 4GiB or 512M")):
+            self.assertIn(wanted, self.refused("--allocator=jemalloc", word))
 
     def test_words(self) -> None:
         self.assertIn("--no-such-option", self.refused("--allocator=limit", "--no-such-option"))

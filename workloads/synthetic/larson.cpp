@@ -4,8 +4,9 @@
 // Origin: Larson and Krishnan's server (1998): a request's data outlives the thread that allocated
 // it. Each thread holds `slots` blocks of `min` to `max` bytes, uniform, and replaces a random one,
 // 64 times an iteration; after `lifetime` replacements it starts a successor, hands it the slots,
-// and exits. The successor waits until its predecessor is gone, so its first frees all go to a heap
-// without a thread, and at most two of a line are alive.
+// and exits. With overlap=none the successor waits until its predecessor is gone, so its first
+// frees all go to a heap without a thread; with overlap=start it goes to work at once, while the
+// predecessor still ends, and inherits blocks of a living thread. At most two of a line are alive.
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -24,8 +25,12 @@ constexpr std::uint64_t kReplacementsPerIteration = 64;
 // they pass on with the successor's start and its join of the predecessor.
 class Line {
  public:
-  Line(Replacer<TouchEnds> replacer, std::uint64_t replacements, std::uint64_t lifetime)
-      : replacer_(std::move(replacer)), left_(replacements), lifetime_(lifetime) {}
+  Line(Replacer<TouchEnds> replacer, std::uint64_t replacements, std::uint64_t lifetime,
+       bool overlaps)
+      : replacer_(std::move(replacer)),
+        left_(replacements),
+        lifetime_(lifetime),
+        overlaps_(overlaps) {}
 
   Tally run() {
     start_thread(&Line::body, this);
@@ -41,15 +46,20 @@ class Line {
   }
 
   void live() {
-    if (generation_++ == 0) {
+    const bool has_predecessor = generation_++ != 0;
+    const pthread_t predecessor = newest_;
+    if (!has_predecessor) {
       replacer_.fill();
       mark_phase("filled");
-    } else {
-      pthread_join(newest_, nullptr);
+    } else if (!overlaps_) {
+      pthread_join(predecessor, nullptr);
     }
     const std::uint64_t count = std::min(left_, lifetime_);
     replacer_.replace(count);
     left_ -= count;
+    if (has_predecessor && overlaps_) {
+      pthread_join(predecessor, nullptr);
+    }
     newest_ = pthread_self();
     if (left_ > 0) {
       start_thread(&Line::body, this);
@@ -63,6 +73,7 @@ class Line {
   Replacer<TouchEnds> replacer_;
   std::uint64_t left_;
   std::uint64_t lifetime_;
+  bool overlaps_;
   std::uint64_t generation_ = 0;
   pthread_t newest_{};  // the thread that the next one, or run(), has to join
   std::binary_semaphore finished_{0};
@@ -71,7 +82,9 @@ class Line {
 class Larson : public Workload {
  public:
   explicit Larson(const Setup& setup)
-      : slots_(setup.count("slots")), lifetime_(setup.count("lifetime")) {
+      : slots_(setup.count("slots")),
+        lifetime_(setup.count("lifetime")),
+        overlaps_(setup["overlap"] == 1) {
     const std::size_t low = setup.count("min");
     const std::size_t high = std::max(low, setup.count("max"));
     draws_ = ReplacementDraws::draw(setup, slots_,
@@ -83,13 +96,15 @@ class Larson : public Workload {
 
   Tally run(int thread_index, std::int64_t iterations) override {
     const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kReplacementsPerIteration;
-    return Line(std::move(replacers_[static_cast<std::size_t>(thread_index)]), count, lifetime_)
+    return Line(std::move(replacers_[static_cast<std::size_t>(thread_index)]), count, lifetime_,
+                overlaps_)
         .run();
   }
 
  private:
   std::size_t slots_;
   std::uint64_t lifetime_;
+  bool overlaps_;
   ReplacementDraws draws_;
   std::vector<Replacer<TouchEnds>> replacers_;
 };
@@ -104,7 +119,9 @@ const Registration registration(
                     {"min", 8, "bytes", "smallest block", 1, 1 << 30},
                     {"max", 1000, "bytes", "largest block", 1, 1 << 30},
                     {"lifetime", 50000, "replacements", "after which a successor takes over", 1,
-                     std::int64_t{1} << 40}},
+                     std::int64_t{1} << 40},
+                    {"overlap", 0, "", "whether the successor waits for its predecessor's end", 0,
+                     1, {"none", "start"}}},
      .smoke_iterations = 500,
      .smoke_parameters = "lifetime=5000",
      .threads_note = "threads:N is N lines of successive threads, one working at a time in each; "

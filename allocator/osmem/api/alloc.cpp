@@ -62,9 +62,18 @@ void keep_freed_blocks(Heap* heap, Bin& bin) {
   bin.limit = bin.kept_limit;
 }
 
+// Where threads are many, the first blocks of a class: it may never want more. Null if it shall have a slab of its own.
+void* allocate_as_guest(Bin& bin) {
+  constexpr std::uint8_t kMostGuests = 4;
+  if (bin.guests == kMostGuests || bin.used_slabs != 0 || !threads_are_many()) [[likely]] return nullptr;
+  ++bin.guests;
+  return nursery_allocate(bin.size_class);
+}
+
 [[gnu::noinline]] void* refill(Heap* heap, std::uint32_t size_class) {
   tick_allocation(heap);
   Bin& bin = heap->bins[size_class];
+  if (void* block = allocate_as_guest(bin); block != nullptr) return block;
   keep_freed_blocks(heap, bin);
   // While memory is to go back, a thread that allocates now and then comes here each time, and so looks at the clock.
   const std::uint32_t want = heap->trickles && purge_pending() ? 1 : bin.batch;
@@ -295,10 +304,10 @@ namespace {
   Block* list = bin->freed;
   bin->freed = nullptr;
   const int saved_errno = errno;
-  // The second time without an allocation of this class in between, or the first time that the longest list is too short,
-  // the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
+  // The second time without an allocation of this class in between, or the first time that the longest list is too short or
+  // threads are many, the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
   // goes to its slab at once.
-  if (++bin->flushes > 1 || Heap::may_loop(*bin)) {
+  if (++bin->flushes > 1 || Heap::may_loop(*bin) || threads_are_many()) {
     bin->limit = 0;
     Block*& head = head_of(*heap, bin->size_class);
     Block* unused = head;

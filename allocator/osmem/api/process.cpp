@@ -189,6 +189,7 @@ void maintain() {
       // While memory is to go back, the lists of a thread that hardly allocates hold slabs for nothing.
       if (heap->trickles && purge_pending()) give_back_thread_lists();
       heap->take_arrivals();
+      heap->note_share();
       heap->release_empty();
       t_cache.remote->flush();
     }

@@ -10,6 +10,7 @@ namespace {
 // thread that has been seen to allocate again what it gave back. What all classes of a heap get beyond their first limit
 // is bounded, too: a thread that uses many classes would hold much.
 constexpr std::uint32_t kFreedBytes = 4096;
+constexpr std::uint32_t kFreedBytesAmongMany = 1024;
 constexpr std::uint32_t kMaxFreed = 64;
 constexpr std::uint32_t kMinFreed = 2;
 constexpr std::uint32_t kMostFreedBytes = 131072;
@@ -28,8 +29,9 @@ std::uint32_t most_freed(std::uint32_t size_class) {
 
 }  // namespace
 
-std::int32_t freed_limit(std::uint32_t size_class) {
-  return static_cast<std::int32_t>(std::clamp(kFreedBytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
+std::int32_t freed_limit(std::uint32_t size_class, bool among_many) {
+  const std::uint32_t bytes = among_many ? kFreedBytesAmongMany : kFreedBytes;
+  return static_cast<std::int32_t>(std::clamp(bytes / kClassBytes[size_class], kMinFreed, kMaxFreed));
 }
 
 void Heap::keep_more_freed(Bin& bin) {

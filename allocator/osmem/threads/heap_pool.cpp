@@ -1,5 +1,9 @@
 #include "allocator/osmem/threads/heap_pool.hpp"
 
+#include <sched.h>
+
+#include <cerrno>
+
 #include "allocator/osmem/threads/remote_cache.hpp"
 
 namespace osmem {
@@ -12,6 +16,8 @@ constinit RemoteCache* g_idle_chains = nullptr;
 
 // Has the slabs of threads that ended, and serves threads past their end. Null until it is needed; guarded by g_pool_lock.
 constinit std::atomic<Heap*> g_shared_heap{nullptr};
+// Has the first blocks of threads that are many. Likewise.
+constinit std::atomic<Heap*> g_nursery{nullptr};
 constinit std::atomic<std::uint32_t> g_active_count{0};
 constinit std::atomic<Heap*> g_heaps{nullptr};           // all heaps; only ever grows at the front
 
@@ -109,6 +115,7 @@ bool adopt_slab(Heap& heap, Slab* slab) {
   Guard guard(g_pool_lock);
   Heap* from = slab->heap.load(std::memory_order_relaxed);  // relaxed, both: changed under the lock alone
   if (from == nullptr || !from->pooled.load(std::memory_order_relaxed)) return false;
+  if (from == g_nursery.load(std::memory_order_relaxed)) return false;
   heap.adopt(*from, slab);
   return true;
 }
@@ -118,15 +125,50 @@ void collect_pooled(Heap* heap) {
   if (heap->pooled.load(std::memory_order_relaxed)) heap->take_arrivals();  // relaxed: we hold the lock
 }
 
-void* shared_allocate(std::uint32_t size_class, Borrowing borrowing) {
+namespace {
+
+void* allocate_from(std::atomic<Heap*>& place, std::uint32_t size_class, Borrowing borrowing) {
   Guard guard(g_pool_lock);
-  Heap* shared = g_shared_heap.load(std::memory_order_relaxed);  // relaxed, and below: we hold the lock
-  if (shared == nullptr) {
-    shared = make_heap();
-    if (shared == nullptr) return nullptr;
-    g_shared_heap.store(shared, std::memory_order_relaxed);
+  Heap* heap = place.load(std::memory_order_relaxed);  // relaxed, and below: we hold the lock
+  if (heap == nullptr) {
+    heap = make_heap();
+    if (heap == nullptr) return nullptr;
+    place.store(heap, std::memory_order_relaxed);
   }
-  return shared->gather(size_class, 1, borrowing).head;
+  return heap->gather(size_class, 1, borrowing).head;
+}
+
+// Processors that the process may use, as at the first question.
+std::size_t processor_count() {
+  static constinit std::atomic<std::size_t> known{0};
+  std::size_t count = known.load(std::memory_order_relaxed);  // relaxed: all who ask find the same
+  if (count != 0) return count;
+  const int saved_errno = errno;
+  cpu_set_t set;  // too small on the largest machines: then as if there were one
+  count = sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<std::size_t>(CPU_COUNT(&set)) : 1;
+  errno = saved_errno;
+  known.store(count, std::memory_order_relaxed);  // relaxed: as above
+  return count;
+}
+
+}  // namespace
+
+bool threads_are_many() {
+  constexpr std::size_t kFew = 8;
+  constexpr std::size_t kAProcessor = 4;
+  const std::size_t threads = active_heap_count();
+  return threads > kFew && threads > kAProcessor * processor_count();
+}
+
+std::uint32_t share_of(std::uint32_t most) {
+  if (!threads_are_many()) return most;
+  return static_cast<std::uint32_t>(most * processor_count() / active_heap_count());
+}
+
+void* nursery_allocate(std::uint32_t size_class) { return allocate_from(g_nursery, size_class, Borrowing::kAllowed); }
+
+void* shared_allocate(std::uint32_t size_class, Borrowing borrowing) {
+  return allocate_from(g_shared_heap, size_class, borrowing);
 }
 
 RemoteCache* acquire_remote_cache() {
@@ -156,7 +198,8 @@ void recover_pool_after_fork() {
   if (g_pool_lock.recover_after_fork()) {
     g_idle_heaps = nullptr;
     g_idle_chains = nullptr;
-    g_shared_heap.store(nullptr, std::memory_order_relaxed);  // relaxed: one thread is left
+    g_shared_heap.store(nullptr, std::memory_order_relaxed);  // relaxed, both: one thread is left
+    g_nursery.store(nullptr, std::memory_order_relaxed);
     // Any of these heaps may be half changed: what is freed into them is lost. Relaxed: as above.
     for_each_heap([](Heap* heap) { heap->pooled.store(false, std::memory_order_relaxed); });
   }

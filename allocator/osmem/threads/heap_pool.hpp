@@ -4,6 +4,9 @@
 // thread that needs a slab may take one out of it, and so does a thread that frees a block of one: its blocks have become that
 // thread's business. A thread without a heap of its own does the owner's work instead, at once.
 //
+// Where threads are many, the first blocks of a class come from the nursery, a heap without a thread: else each would hold a page for each
+// class it has ever used. Slabs of the nursery stay there.
+//
 // Lock order: pool, then page heap. See DESIGN.md.
 #pragma once
 
@@ -28,6 +31,13 @@ bool adopt_slab(Heap& heap, Slab* slab);
 
 // Does the owner's work for a pooled heap into whose inbox a chain has been pushed.
 void collect_pooled(Heap* heap);
+
+// Whether there are so many threads with a heap that each gets less for itself: as much as a processor's share would be.
+bool threads_are_many();
+std::uint32_t share_of(std::uint32_t most);
+
+// One block from the nursery, for a thread that may never want more of the class; null if there is no memory.
+void* nursery_allocate(std::uint32_t size_class);
 
 // One block from the shared heap, for threads that have no heap any more; null if there is no memory.
 void* shared_allocate(std::uint32_t size_class, Borrowing borrowing = Borrowing::kAllowed);

@@ -21,6 +21,7 @@ struct RunCache {
 
   PageRange runs[kSlots];       // [0, count), the one freed last at the end
   std::uint32_t count;
+  std::uint32_t most_pages;     // at most kMostPages
   Figure<std::uint32_t> pages;  // of all kept runs
   std::uint32_t evicted;        // runs that made room since a run was last asked for
 
@@ -52,7 +53,7 @@ struct RunCache {
 
   // Keeps the run unless another one would have to make room. O(1).
   bool keep_if_room(PageRange run) {
-    if (evicted == kSlots || count == kSlots || pages + run.pages > kMostPages) return false;
+    if (evicted == kSlots || count == kSlots || pages + run.pages > most_pages) return false;
     runs[count++] = run;
     pages += run.pages;
     return true;
@@ -61,8 +62,8 @@ struct RunCache {
   // Keeps the run; those kept longest make room. False: it is too long, or the thread is taking something down: so many
   // have made room since it last asked for a run that it keeps none. O(kSlots), and what the page heap takes.
   bool keep(PageRange run) {
-    if (run.pages > kMostPages || evicted == kSlots) return false;
-    while (count == kSlots || pages + run.pages > kMostPages) {
+    if (run.pages > most_pages || evicted == kSlots) return false;
+    while (count == kSlots || pages + run.pages > most_pages) {
       if (++evicted == kSlots) {
         release();
         return false;

@@ -34,6 +34,7 @@ struct alignas(kCacheLineBytes) Bin {
   std::uint16_t batch;      // blocks a refill takes
   std::uint8_t size_class;
   std::uint8_t flushes;     // of `freed` since blocks were last taken
+  std::uint8_t guests;      // blocks of the class that the nursery gave
 };
 static_assert(sizeof(Bin) == kCacheLineBytes);
 

@@ -47,15 +47,22 @@ void Heap::initialise() {
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     Bin& bin = bins[c];
     bin.size_class = static_cast<std::uint8_t>(c);
-    bin.kept_limit = freed_limit(c);
+    bin.kept_limit = freed_limit(c, threads_are_many());
     bin.limit = bin.kept_limit;
     bin.budget = bin.limit;
     bin.batch = static_cast<std::uint16_t>(std::clamp(kBatchBytes / kClassBytes[c], 2U, kMaxBatch));
     bin.most_slabs = 0;
     bin.flushes = 0;
+    bin.guests = 0;
   }
   extra_freed_bytes = 0;
+  note_share();
   loans_left = kLoansPerStep;
+}
+
+void Heap::note_share() {
+  kept_runs.most_pages = share_of(RunCache::kMostPages);
+  most_empty = share_of(static_cast<std::uint32_t>(std::size(empty_slabs)));
 }
 
 void Heap::link(Bin& bin, Slab* slab, SlabList list) {
@@ -298,7 +305,7 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
   slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
   const std::uint32_t needed = slab->pages_of(slab->carved_count);
   g_demand.unneed(needed, needed);
-  if (slices == 1 && owner != 0 && empty_count < std::size(empty_slabs)) {
+  if (slices == 1 && owner != 0 && empty_count < most_empty) {
     empty_slabs[empty_count] = slice;
     empty_count = empty_count + 1;
     return;

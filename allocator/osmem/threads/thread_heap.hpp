@@ -55,6 +55,7 @@ struct Heap {
   std::uint32_t ticks;             // slow-path entries until the next look at the clock
   std::uint32_t loans_left;        // searches of the thread's lists for larger blocks, until the clock's next step
   Figure<std::uint32_t> empty_count;
+  std::uint32_t most_empty;        // of these
   std::uint32_t empty_slabs[8];    // slices of empty one-slice slabs, kept for the next need
   RunCache kept_runs;
   large::Resized resized_last;
@@ -70,6 +71,9 @@ struct Heap {
 
   // Zeroed memory, or a heap without slabs, becomes a new one. Leaves the heap's place among others, and what is for any thread.
   void initialise();
+
+  // How much the heap may keep beyond its lists, by the number of threads.
+  void note_share();
 
   // Takes up to `want` blocks of the class, at least one; an empty chain if there is no memory. Borrowed blocks are larger
   // and may be aligned less.
@@ -158,8 +162,8 @@ inline Block*& head_of(Heap& heap, std::uint32_t size_class) {
 
 inline Heap* heap_of(Bin* bin) { return reinterpret_cast<Heap*>(bin - bin->size_class); }
 
-// How many freed blocks of a class a thread keeps while it also allocates, to begin with.
-std::int32_t freed_limit(std::uint32_t size_class);
+// How many freed blocks of a class a thread keeps while it also allocates, to begin with; fewer where threads are many.
+std::int32_t freed_limit(std::uint32_t size_class, bool among_many);
 
 inline Slab* slab_numbered(std::uint32_t number) { return &g_region.slabs[number - 1]; }
 inline std::uint32_t number_of(const Slab* slab) { return g_region.index_of(slab) + 1; }

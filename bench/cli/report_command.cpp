@@ -1,0 +1,59 @@
+// bench report: one page that shows stored runs.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "bench/cells/layout.hpp"
+#include "bench/cli/commands.hpp"
+#include "bench/output/page.hpp"
+#include "bench/output/run_directory.hpp"
+#include "bench/plan/suite.hpp"
+
+namespace bench::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ReportWords {
+  std::vector<std::string> folders;
+  std::string out;
+};
+
+std::string page_template() {
+  const fs::path file = find_layout().share / "report" / "page.html";
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in.is_open() || text.str().empty()) {
+    throw UsageError(file.string() + " is missing: run scripts/setup.sh, which installs what the page is made of, then build again");
+  }
+  return text.str();
+}
+
+int write_report(const ReportWords& words) {
+  std::vector<PageRun> runs;
+  for (const std::string& folder : words.folders) {
+    StoredRun run = read_run(folder);
+    auto timelines = read_timelines(folder);
+    runs.push_back({std::move(run), std::move(timelines)});
+  }
+  const std::string page = render_page(page_template(), page_data(runs));
+  const fs::path out = !words.out.empty() ? fs::path(words.out) : fs::path(words.folders[0]) / "report.html";
+  write_whole_file(out, page, "choose another file with -o");
+  write_stdout(fmt::format("{} ({} KiB)\n", out.string(), (page.size() + 1023) / 1024));
+  return kAllMeasured;
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Context& context) {
+  auto words = std::make_shared<ReportWords>();
+  CLI::App* command = app.add_subcommand("report", "Write a page that shows stored runs: one HTML file that needs no network");
+  command->add_option("runs", words->folders, "directories of runs, as bench left them")->required()->type_name("DIR");
+  command->add_option("-o,--output", words->out, "default: report.html in the first directory")->take_last()->type_name("FILE");
+  command->callback([words, &context] { context.action = [words] { return write_report(*words); }; });
+}
+
+}  // namespace bench::cli

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Drives `bench compare` and `bench report` on stored runs whose changes are known, and checks what they say and return.
+
+Proves: a regression beyond the gate fails it, an unchanged run passes, noise that hides the answer is exit 3 and never a pass,
+damaged and unlike runs are refused with one line. The runs are made up here by a printed seed; nothing is measured.
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ARGUMENTS = argparse.Namespace()
+SEED = 20261130
+HEADER = "block,workload,threads,kind,allocator,metric,unit,value,log_ratio,status,detail".split(",")
+WORKLOADS = [("pair", "synthetic"), ("larson", "synthetic"), ("sqlite", "libraries"), ("program/redis", "programs")]
+
+
+def write_run(folder: Path, *, factor: float = 1.0, noise: float = 0.002, blocks: int = 8, digest: str = "aa",
+              workloads: list[tuple[str, str]] = WORKLOADS) -> Path:
+    """A run of glibc and mine, mine's throughput in each cell `factor` times what it is without a change."""
+    folder.mkdir()
+    dice = random.Random(SEED + blocks + int(factor * 1000))
+    with (folder / "samples.csv").open("w", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(HEADER)
+        for block in range(blocks):
+            for workload, kind in workloads:
+                host = math.exp(dice.gauss(0, 0.1))  # what a block does to both alike
+                for allocator, speed in (("glibc", 1e6), ("mine", 1.3e6 * factor)):
+                    value = speed * host * math.exp(dice.gauss(0, noise))
+                    out.writerow([block, workload, 1, kind, allocator, "throughput", "ops/s", repr(value), "", "ok", ""])
+                    rss = 8e6 * math.exp(dice.gauss(0, 0.001))
+                    out.writerow([block, workload, 1, kind, allocator, "peak_rss", "bytes", repr(rss), "", "ok", ""])
+    (folder / "environment.json").write_text(json.dumps({
+        "baseline": "glibc", "suite": "made-up", "command": "none", "repetitions": blocks, "references": [],
+        "cpu": {"model": "made up", "count": 2}, "kernel": "none",
+        "allocators": [{"name": "glibc", "sha256": "00"}, {"name": "mine", "sha256": digest}]}))
+    return folder
+
+
+class StoredRuns(unittest.TestCase):
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+
+    def bench(self, *words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([ARGUMENTS.bench, *map(str, words)], capture_output=True, text=True, timeout=120)
+
+    def refused(self, *words: object) -> str:
+        done = self.bench(*words)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        return done.stderr
+
+    def test_a_regression_beyond_the_gate_fails_it(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", factor=0.95, digest="bb")
+        done = self.bench("compare", before, after, "--gate=throughput:2%,peak_rss:3%")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("gate throughput:2%: FAILED: worse by more in 4", done.stdout)
+        self.assertIn("gate peak_rss:3%: passed", done.stdout)
+        self.assertRegex(done.stdout, r"throughput +-\d.* slower\n +sqlite, mine")
+        self.assertTrue(all(len(line) <= 80 for line in done.stdout.splitlines() if str(self.folder) not in line), done.stdout)
+
+    def test_an_unchanged_run_passes(self) -> None:
+        before, after = write_run(self.folder / "a", blocks=8), write_run(self.folder / "b", blocks=9, digest="bb")
+        done = self.bench("compare", before, after, "--gate=throughput:2%")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("0 of 8 changes are shown", done.stdout)
+
+    def test_a_change_within_the_gate_is_told_and_passes(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", factor=0.985, digest="bb")
+        done = self.bench("compare", before, after, "--gate=throughput:4%")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("slower", done.stdout)
+
+    def test_noise_that_hides_the_answer_is_no_pass(self) -> None:
+        before, after = write_run(self.folder / "a", noise=0.3), write_run(self.folder / "b", noise=0.3, blocks=9, digest="bb")
+        done = self.bench("compare", before, after, "--gate=throughput:1%")
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn("not decided", done.stdout)
+
+    def test_one_block_cannot_be_judged(self) -> None:
+        before, after = write_run(self.folder / "a", blocks=1), write_run(self.folder / "b", blocks=1, factor=0.5, digest="bb")
+        self.assertEqual(self.bench("compare", before, after, "--gate=throughput:1%").returncode, 3)
+
+    def test_json_has_the_figures(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", factor=0.9, digest="bb")
+        found = json.loads(self.bench("compare", before, after, "--format=json").stdout)
+        change = next(row for row in found["changes"] if row["workload"] == "larson" and row["metric"] == "throughput")
+        self.assertAlmostEqual(change["ratio"], 0.9, delta=0.02)
+        self.assertTrue(change["interval"][0] < change["ratio"] < change["interval"][1])
+
+    def test_the_same_file_in_both_is_a_control(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", factor=0.9, digest="bb")
+        for run in (before, after):
+            environment = json.loads((run / "environment.json").read_text())
+            environment["allocators"].append({"name": "other", "sha256": "cc"})
+            (run / "environment.json").write_text(json.dumps(environment))
+            text = (run / "samples.csv").read_text()
+            copies = [line.replace(",glibc,", ",other,") for line in text.splitlines() if ",glibc," in line]
+            (run / "samples.csv").write_text(text + "\n".join(copies) + "\n")
+        done = self.bench("compare", before, after)
+        self.assertIn("same file in both: 0 of 8 changes shown", done.stdout.replace("\n", " "))
+
+    def test_wrong_words_are_refused(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", digest="bb")
+        self.assertIn("throughput", self.refused("compare", before, after, "--gate=thruput:2%"))
+        self.assertIn("METRIC:PERCENT", self.refused("compare", before, after, "--gate=throughput:2"))
+        self.assertIn("two directories", self.refused("compare", before))
+        self.assertIn("nothing to measure", self.refused("compare", before, after, "--suite=quick"))
+        self.assertIn("two libraries", self.refused("compare"))
+
+    def test_what_is_no_whole_run_is_refused(self) -> None:
+        run, other = write_run(self.folder / "a"), write_run(self.folder / "b")
+        self.assertIn("no such directory", self.refused("compare", run, self.folder / "nowhere"))
+        self.assertIn("not a run", self.refused("compare", run, self.folder))
+        text = (run / "samples.csv").read_text()
+        (run / "samples.csv").write_text(text[:-30])
+        self.assertIn("cut short", self.refused("compare", run, other))
+        (run / "samples.csv").write_text(text.replace(",ops/s,1", ",ops/s,x1", 1))
+        self.assertIn("not a row", self.refused("report", run))
+        (run / "samples.csv").write_text(text.replace("log_ratio", "ratio"))
+        self.assertIn("not the header", self.refused("report", run))
+        (run / "samples.csv").write_text("\n".join(line for line in text.splitlines() if ",glibc," not in line) + "\n")
+        self.assertIn("no row of the baseline, glibc", self.refused("compare", run, other))
+
+    def test_runs_without_a_common_cell_are_refused(self) -> None:
+        before = write_run(self.folder / "a", workloads=[("pair", "synthetic")])
+        after = write_run(self.folder / "b", workloads=[("larson", "synthetic")])
+        self.assertIn("no cell in common", self.refused("compare", before, after))
+
+    def test_unlike_hosts_without_a_common_baseline_are_refused(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", digest="bb")
+        environment = json.loads((after / "environment.json").read_text())
+        environment["kernel"] = "another"
+        environment["allocators"][0]["sha256"] = "11"
+        (after / "environment.json").write_text(json.dumps(environment))
+        self.assertIn("unlike hosts", self.refused("compare", before, after))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bench", required=True)
+    ARGUMENTS, rest = parser.parse_known_args()
+    print(f"seed {SEED}")
+    unittest.main(argv=[sys.argv[0], *rest])
