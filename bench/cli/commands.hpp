@@ -34,6 +34,7 @@ void add_exec(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_record(CLI::App& app, Context& context);
 void add_replay(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
 void add_trace(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);

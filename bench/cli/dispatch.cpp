@@ -48,6 +48,7 @@ int dispatch(Invocation invocation) {
   add_run(app, context);
   add_exec(app, context);
   add_list(app, context);
+  add_doctor(app, context);
   add_record(app, context);
   add_replay(app, context);
   add_trace(app, context);

@@ -9,12 +9,12 @@
 #include <array>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string_view>
 
 #include "bench/measure/build_facts.hpp"
 #include "bench/measure/peak_watch.hpp"
+#include "bench/measure/system_files.hpp"
 
 namespace bench {
 namespace {
@@ -22,45 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// The first line of a file; nothing if it cannot be read.
-std::optional<std::string> first_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  return std::getline(in, line) ? std::optional(line) : std::nullopt;
-}
-
-void put(json& into, const char* key, const std::optional<std::string>& value) {
-  if (value) {
-    into[key] = *value;
-  }
-}
-
-// The value of the first line "KEY<separators>VALUE".
-std::optional<std::string> field_of(const fs::path& file, std::string_view key, std::string_view separators) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(key)) {
-      const auto at = line.find_first_not_of(separators, key.size());
-      return at == std::string::npos ? std::string() : line.substr(at);
-    }
-  }
-  return std::nullopt;
-}
-
 std::string without_quotes(std::string text) {
   std::erase(text, '"');
   return text;
-}
-
-// "always [madvise] never" -> "madvise"
-std::optional<std::string> chosen(const fs::path& file) {
-  const auto line = first_line(file);
-  if (!line) {
-    return std::nullopt;
-  }
-  const auto open = line->find('[');
-  const auto close = line->find(']');
-  return open == std::string::npos || close == std::string::npos ? line : line->substr(open + 1, close - open - 1);
 }
 
 int usable_cpu_count() {
@@ -114,16 +78,12 @@ json describe_limits() {
 
 // The smallest memory limit of the cgroups (version 2) that this process is in.
 std::optional<std::uint64_t> cgroup_limit_bytes() {
-  const auto line = field_of("/proc/self/cgroup", "0::", "");
   std::optional<std::uint64_t> least;
-  for (fs::path group = line.value_or(""); !group.empty(); group = group.parent_path()) {
-    const auto text = first_line(fs::path("/sys/fs/cgroup") / group.relative_path() / "memory.max");
+  for (const auto& folder : cgroup_folders()) {
+    const auto text = first_line(folder / "memory.max");
     if (text && *text != "max") {
       const std::uint64_t bytes = std::strtoull(text->c_str(), nullptr, 10);
       least = least ? std::min(*least, bytes) : bytes;
-    }
-    if (group == group.root_path()) {
-      break;
     }
   }
   return least;

@@ -9,6 +9,7 @@
 #include "bench/allocators/adapters/adapters.hpp"
 #include "bench/measure/clock.hpp"
 #include "bench/measure/environment.hpp"
+#include "bench/measure/host_card.hpp"
 #include "bench/measure/sha256.hpp"
 #include "bench/output/manifest.hpp"
 #include "bench/output/run_directory.hpp"
@@ -140,6 +141,7 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
   }
   facts.warnings = plan.warnings;
   facts.environment = describe_environment();
+  facts.environment["card"] = host_card(Effort::kQuick);
   for (auto& warning : host_warnings(facts.environment)) {
     facts.warnings.push_back({std::move(warning.what), std::move(warning.remedy)});
   }
