@@ -85,6 +85,7 @@ std::string_view to_string(Role role) {
     case Role::kOurs: return "ours";
     case Role::kFloor: return "floor";
     case Role::kTextbook: return "textbook";
+    case Role::kInstrument: return "instrument";
   }
   return "";
 }
@@ -164,6 +165,17 @@ Candidate Registry::resolve(const std::string& text) const {
   return candidate;
 }
 
+Candidate Registry::renamed(Candidate candidate, const std::string& name) const {
+  for (const auto& allocator : known_) {
+    if (allocator.name == name && find(allocator) != candidate.library) {
+      throw UnusableAllocator("'" + name + "' is the name of another allocator: tables would show " + candidate.library.string() +
+                              " as it; choose a name of its own");
+    }
+  }
+  candidate.name = name;
+  return candidate;
+}
+
 std::vector<Candidate> Registry::parse(std::string_view list) const {
   std::vector<Candidate> raw;
   for (const auto& piece : split(list, ',')) {
@@ -176,8 +188,7 @@ std::vector<Candidate> Registry::parse(std::string_view list) const {
       const auto found = installed();
       raw.insert(raw.end(), found.begin(), found.end());
     } else if (equals != std::string::npos && piece.find('/') > equals) {
-      raw.push_back(resolve(piece.substr(equals + 1)));
-      raw.back().name = piece.substr(0, equals);
+      raw.push_back(renamed(resolve(piece.substr(equals + 1)), piece.substr(0, equals)));
     } else {
       raw.push_back(resolve(piece));
     }

@@ -18,6 +18,7 @@ enum class Role {
   kOurs,        // built here to win
   kFloor,       // the reference floor: no allocator to use
   kTextbook,    // built here to teach
+  kInstrument,  // serves measuring, not users: never among "all"
 };
 
 std::string_view to_string(Role role);
@@ -64,6 +65,8 @@ class Registry {
   [[nodiscard]] Candidate resolve(const std::string& text) const;
   [[nodiscard]] Candidate resolve_path(const std::string& text) const;
   [[nodiscard]] Candidate resolve_known(const std::string& name) const;
+  // Under a name of the user's, which must not be that of another known allocator.
+  [[nodiscard]] Candidate renamed(Candidate candidate, const std::string& name) const;
 
   std::span<const Known> known_;
   std::vector<std::filesystem::path> folders_;

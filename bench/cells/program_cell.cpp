@@ -1,6 +1,7 @@
 #include "bench/cells/program_cell.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -205,7 +206,8 @@ ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command&
 }
 
 Attempt ProgramCell::await_ready(Launcher& launcher, Child& server) const {
-  const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(kReadyWithinS * 1e9);
+  const double within_s = std::min(kReadyWithinS, timeout_s_);
+  const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(within_s * 1e9);
   Child* const one[] = {&server};
   while (true) {
     Attempt attempt = run_helper(launcher, program_.ready, "ready");
@@ -213,7 +215,10 @@ Attempt ProgramCell::await_ready(Launcher& launcher, Child& server) const {
     if (attempt.status == Status::kOk || attempt.interrupted || server_is_gone || monotonic_ns() >= end_ns) {
       if (attempt.status != Status::kOk && !attempt.interrupted) {
         attempt.status = Status::kFailed;
-        attempt.detail = server_is_gone ? "the server ended before it was ready" : "the server was not ready within 30 s";
+        const std::string said = last_line(launcher.scratch() / "program.stderr");
+        const std::string refused = attempt.detail;
+        attempt.detail = (server_is_gone ? "the server ended before it was ready" : "the server was not ready within " + std::to_string(std::lround(within_s)) + " s") +
+                         (said.empty() ? "" : "; it said: " + said) + (refused.empty() ? "" : "; --ready: " + refused);
       }
       return attempt;
     }

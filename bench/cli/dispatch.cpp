@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bench/allocators/nearest.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
@@ -26,9 +27,44 @@ std::vector<std::string> words_for_parser(const Invocation& invocation) {
   return words;
 }
 
+// The first word, if it can only be meant as a command and is none.
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.empty() || words[0].starts_with('-')) {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (std::find(names.begin(), names.end(), words[0]) == names.end()) {
+    throw UsageError(allocators::unknown_name_message("command", words[0], names) + "; a program to measure stands after bench exec --");
+  }
+}
+
+// What an option that nobody knows may have been meant to be.
+std::string nearest_option(const CLI::App& app, const std::vector<std::string>& words) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([&](const CLI::App* one) { return !words.empty() && one->get_name() == words[0]; })) {
+    for (const CLI::Option* option : command->get_options()) {
+      known.push_back(option->get_name());
+    }
+  }
+  for (const auto& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (name.starts_with("--") && std::find(known.begin(), known.end(), name) == known.end()) {
+      const auto close = allocators::nearest(name, known);
+      return close.empty() ? "" : "; did you mean " + close.front() + "?";
+    }
+  }
+  return "";
+}
+
 // An option without its value would take the next word for it.
 void refuse_empty_values(const std::vector<std::string>& words) {
   for (const auto& word : words) {
+    if (word.empty()) {
+      throw UsageError("a word of the command is empty (\"\"): leave it out, or say what is meant; bench --help shows what can be given");
+    }
     if (word.starts_with("--") && word.find('=') == word.size() - 1) {
       throw UsageError(word + " has no value; bench COMMAND --help shows what can be given");
     }
@@ -58,11 +94,16 @@ int dispatch(Invocation invocation) {
 
   auto words = words_for_parser(context.invocation);
   refuse_empty_values(words);
+  refuse_unknown_command(app, words);
+  const auto in_order = words;
   std::reverse(words.begin(), words.end());  // CLI11 takes the words last first
   try {
     app.parse(words);
   } catch (const CLI::Success& wanted) {
     return app.exit(wanted);  // --help, --version
+  } catch (const CLI::ExtrasError& error) {
+    std::fprintf(stderr, "bench: %s%s; bench --help shows what can be given\n", error.what(), nearest_option(app, in_order).c_str());
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "bench: %s; bench --help shows what can be given\n", error.what());
     return kUsage;

@@ -20,28 +20,28 @@ struct DoctorWords {
   bool fix = false;
 };
 
-std::string text_at(const json& object, const char* key) {
+std::string told(const json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? "not told" : found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-std::string row(std::string_view name, std::string_view value) { return fmt::format("{:<26} {}\n", name, value); }
+std::string fact(std::string_view name, std::string_view value) { return fmt::format("{:<26} {}\n", name, value); }
 
-std::string duration(double ns) { return ns < 999.5 ? fmt::format("{:.0f} ns", ns) : fmt::format("{:.1f} us", ns / 1000); }
+std::string cost_text(double ns) { return ns < 999.5 ? fmt::format("{:.0f} ns", ns) : fmt::format("{:.1f} us", ns / 1000); }
 
 std::string describe_costs(const json& costs) {
-  std::string out = row("system call", duration(costs.at("system_call_ns"))) + row("reading the clock", duration(costs.at("clock_ns"))) +
-                    row("first touch, 4 KiB page", duration(costs.at("small_page_ns"))) +
-                    row("first touch, 2 MiB page", costs.contains("huge_page_ns") ? duration(costs.at("huge_page_ns")) : "the kernel gives none");
+  std::string out = fact("system call", cost_text(costs.at("system_call_ns"))) + fact("reading the clock", cost_text(costs.at("clock_ns"))) +
+                    fact("first touch, 4 KiB page", cost_text(costs.at("small_page_ns"))) +
+                    fact("first touch, 2 MiB page", costs.contains("huge_page_ns") ? cost_text(costs.at("huge_page_ns")) : "the kernel gives none");
   for (const char* pages : {"1", "33", "34", "512"}) {
-    out += row(fmt::format("giving back {} page{}", pages, std::string_view(pages) == "1" ? "" : "s"), duration(costs.at("give_back_ns").at(pages)));
+    out += fact(fmt::format("giving back {} page{}", pages, std::string_view(pages) == "1" ? "" : "s"), cost_text(costs.at("give_back_ns").at(pages)));
   }
   const auto percent = [&costs](const char* key) { return fmt::format("{:.2f} % (SD)", 100 * costs.at(key).get<double>()); };
-  return out + row("A/A, slices side by side", percent("slice_spread")) + row("A/A, slices 50 ms apart", percent("apart_spread"));
+  return out + fact("A/A, slices side by side", percent("slice_spread")) + fact("A/A, slices 50 ms apart", percent("apart_spread"));
 }
 
 std::string describe_cpus(const json& cpu) {
-  return fmt::format("{} of {}, {}", cpu.value("usable", 0), cpu.value("count", 0), text_at(cpu, "model"));
+  return fmt::format("{} of {}, {}", cpu.value("usable", 0), cpu.value("count", 0), told(cpu, "model"));
 }
 
 std::string describe_sizes(const json& sizes) {
@@ -55,17 +55,17 @@ std::string describe_sizes(const json& sizes) {
 std::string describe_host(const json& environment) {
   const json& card = environment.at("card");
   const json& cpu = environment.at("cpu");
-  std::string out = row("host", fmt::format("{}, {}", text_at(environment, "host"), text_at(environment, "kernel"))) + row("hypervisor", text_at(card, "hypervisor")) +
-                    row("CPUs", describe_cpus(cpu)) + row("governor, turbo", text_at(cpu, "governor") + ", " + text_at(cpu, "turbo")) +
-                    row("load average", text_at(environment, "load_average")) +
-                    row("memory", fmt::format("{} MiB", environment.at("memory_bytes").get<std::uint64_t>() >> 20)) +
-                    row("swap, used", fmt::format("{} MiB, {} MiB", card.at("swap_bytes").get<std::uint64_t>() >> 20, card.at("swap_used_bytes").get<std::uint64_t>() >> 20)) +
-                    row("huge pages, defrag", text_at(card.at("huge_pages"), "enabled") + ", " + text_at(card.at("huge_pages"), "defrag")) +
-                    row("huge pages by size", describe_sizes(card.at("huge_pages").at("sizes"))) +
-                    row("overcommit, ratio", text_at(card.at("overcommit"), "memory") + ", " + text_at(card.at("overcommit"), "ratio")) +
-                    row("clock", text_at(card, "clock_source")) + row("perf", text_at(card, "perf"));
+  std::string out = fact("host", fmt::format("{}, {}", told(environment, "host"), told(environment, "kernel"))) + fact("hypervisor", told(card, "hypervisor")) +
+                    fact("CPUs", describe_cpus(cpu)) + fact("governor, turbo", told(cpu, "governor") + ", " + told(cpu, "turbo")) +
+                    fact("load average", told(environment, "load_average")) +
+                    fact("memory", fmt::format("{} MiB", environment.at("memory_bytes").get<std::uint64_t>() >> 20)) +
+                    fact("swap, used", fmt::format("{} MiB, {} MiB", card.at("swap_bytes").get<std::uint64_t>() >> 20, card.at("swap_used_bytes").get<std::uint64_t>() >> 20)) +
+                    fact("huge pages, defrag", told(card.at("huge_pages"), "enabled") + ", " + told(card.at("huge_pages"), "defrag")) +
+                    fact("huge pages by size", describe_sizes(card.at("huge_pages").at("sizes"))) +
+                    fact("overcommit, ratio", told(card.at("overcommit"), "memory") + ", " + told(card.at("overcommit"), "ratio")) +
+                    fact("clock", told(card, "clock_source")) + fact("perf", told(card, "perf"));
   for (const auto& [name, value] : card.at("cgroup").items()) {
-    out += row("cgroup " + name, value.get<std::string>());
+    out += fact("cgroup " + name, value.get<std::string>());
   }
   return out;
 }
@@ -101,7 +101,7 @@ bool mend_all(const json& environment) {
   return done;
 }
 
-int act(const DoctorWords& words) {
+int examine(const DoctorWords& words) {
   if (words.format != "table" && words.format != "json") {
     throw UsageError("unknown format '" + words.format + "'; known: table, json");
   }
@@ -127,7 +127,7 @@ void add_doctor(CLI::App& app, Context& context) {
   command->add_flag("--quick", words->quick, "measure for a second instead of half a minute");
   command->add_flag("--fix", words->fix, "set what can be set without harm: governor, turbo, NUMA balancing (needs root; lost at the next boot)");
   command->footer("Every run keeps such a card in its environment.json. Exit: 0 measured, 2 usage, 3 something could not be set.");
-  command->callback([words, &context] { context.action = [words] { return act(*words); }; });
+  command->callback([words, &context] { context.action = [words] { return examine(*words); }; });
 }
 
 }  // namespace bench::cli

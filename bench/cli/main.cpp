@@ -1,6 +1,7 @@
 // bench: which memory allocator suits which work, and by how much. Errors of all commands are reported here, once.
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "bench/allocators/registry.hpp"
 #include "bench/cli/commands.hpp"
@@ -21,6 +22,9 @@ int refuse(const std::exception& error) {
 int main(int argc, char** argv) {
   bench::hold_standard_descriptors();
   try {
+    if (std::error_code gone; std::filesystem::current_path(gone).empty() || gone) {
+      throw bench::UsageError("the folder that this was started in is gone; cd to one that is there");
+    }
     return bench::cli::dispatch({{argv + 1, argv + argc}, {}});
   } catch (const bench::UsageError& error) {
     return refuse(error);

@@ -25,6 +25,10 @@ std::string read_against(const std::string& names) {
   if (names.find_first_not_of(", ") == std::string::npos) {
     throw UsageError("--against needs names, such as --against=glibc,jemalloc; --against=none compares with nothing else");
   }
+  const auto pieces = split_list(names);
+  if (pieces.size() > 1 && std::find(pieces.begin(), pieces.end(), "none") != pieces.end()) {
+    throw UsageError("--against=none compares with nothing: it cannot stand beside other names (" + names + ")");
+  }
   return names == "none" ? "" : names;
 }
 
@@ -35,6 +39,27 @@ void say_warnings(const Report& report) {
 }
 
 }  // namespace
+
+std::string shell_quoted(const std::string& word) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:,=+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+    return word;
+  }
+  // A line's end would break the line that shows the command: $'...' can write it, and any other control character.
+  const bool has_control = std::any_of(word.begin(), word.end(), [](unsigned char c) { return c < ' ' || c == 127; });
+  std::string out = has_control ? "$'" : "'";
+  for (const char c : word) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) {
+      constexpr const char* kDigits = "0123456789abcdef";
+      out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : std::string("\\x") + kDigits[c >> 4] + kDigits[c & 15];
+    } else if (c == '\'' || (has_control && c == '\\')) {
+      out += has_control ? std::string("\\") + c : "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
 
 std::string joined(const std::vector<std::string>& pieces, const char* separator) {
   std::string out;
@@ -94,7 +119,7 @@ void add_measure_options(CLI::App& command, MeasureWords& words) {
   command.add_option("--budget", words.budget, "measure undecided cells again until the run has taken this long, such as 10m")->take_last()->type_name("TIME");
   command.add_option("--memory-per-cpu", words.memory_per_cpu, "memory that costs as much as one CPU, for the metric cost; default 4GiB")
       ->take_last()->type_name("SIZE");
-  command.add_option("--baseline", words.baseline, "to which ratios are taken; default glibc")->take_last()->type_name("NAME");
+  command.add_option("--baseline", words.baseline, "to which ratios are taken; default: glibc if it takes part, else the first compared with")->take_last()->type_name("NAME");
   command.add_option("--out", words.out, "where results go; default results/local/<date>-<host>-<n>")->take_last()->type_name("DIR");
   command.add_option("--resume", words.resume, "go on with the run that was cut off in DIR")->take_last()->type_name("DIR");
   command.add_option("--format", words.format, "of the report on stdout: table, csv, json, markdown")->take_last()->type_name("NAME");
@@ -132,7 +157,21 @@ void read_measure_options(const MeasureWords& words, const Invocation& invocatio
   options.baseline = words.baseline;
   options.out = words.out;
   options.words = invocation.words;
-  options.command = "bench " + joined(invocation.words, " ");
+  options.command = "bench";
+  for (const auto& word : invocation.words) {
+    options.command += " " + shell_quoted(word);
+  }
+}
+
+void refuse_beside_resume(const std::vector<std::string>& typed, const Invocation& invocation) {
+  for (const auto& name : typed) {
+    if (name != "--resume") {
+      throw UsageError(name + " cannot stand beside --resume: the run goes on as it began; begin another to change it");
+    }
+  }
+  if (!invocation.after_dashes.empty()) {
+    throw UsageError("nothing can follow -- beside --resume: the run goes on as it began");
+  }
 }
 
 int resume(const std::filesystem::path& folder) {

@@ -43,7 +43,13 @@ Format read_format(const std::string& name);
 int conclude(const RunResult& result, const Format& format);
 int conclude_without_report(const RunResult& result);
 
+// A word as a shell reads it back, on one line.
+std::string shell_quoted(const std::string& word);
+
 std::string joined(const std::vector<std::string>& pieces, const char* separator);
+
+// A run that goes on has the options that it began with; throws UsageError for others. `typed` are names of options.
+void refuse_beside_resume(const std::vector<std::string>& typed, const Invocation& invocation);
 
 // Goes on with the run of `folder`, by the command that began it.
 int resume(const std::filesystem::path& folder);
@@ -65,8 +71,9 @@ RunOptions options_from(const std::vector<std::string>& typed, const Invocation&
 }
 
 template <typename Words>
-int measure_as_typed(const Words& words, const Invocation& invocation) {
+int measure_as_typed(const Words& words, const Invocation& invocation, const std::vector<std::string>& typed) {
   if (!words.measure.resume.empty()) {
+    refuse_beside_resume(typed, invocation);
     return resume(words.measure.resume);
   }
   const Format format = read_format(words.measure.format);
@@ -78,8 +85,14 @@ template <typename Words>
 void add_measuring_command(CLI::App* command, Context& context) {
   auto words = std::make_shared<Words>();
   words->declare(*command);
-  command->callback([words, &context] {
-    context.action = [words, &context] { return measure_as_typed(*words, context.invocation); };
+  command->callback([words, command, &context] {
+    std::vector<std::string> typed;
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->count() > 0) {
+        typed.push_back(option->get_name());
+      }
+    }
+    context.action = [words, typed, &context] { return measure_as_typed(*words, context.invocation, typed); };
   });
 }
 

@@ -27,6 +27,9 @@ void check_flags(const std::vector<std::string>& flags) {
     if (!flag.starts_with("--benchmark_") && !flag.starts_with("--v=")) {
       throw UsageError("after -- stand flags of Google Benchmark (--benchmark_...), not '" + flag + "'");
     }
+    if (flag.starts_with("--benchmark_perf_counters")) {
+      throw UsageError(flag + " counts nothing: Google Benchmark as packaged has no libpfm; use perf stat, or valgrind --tool=callgrind");
+    }
     for (const auto& [name, instead] : kOurs) {
       if (flag.starts_with(name)) {
         throw UsageError(flag + " would undo the plan of the run; use " + instead);
@@ -76,7 +79,7 @@ RunOptions run_options(const std::vector<std::string>& typed, const Invocation& 
 
 void add_run(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("run", "Measure allocators on workloads (the default command)");
-  command->footer("Flags after -- reach Google Benchmark in every worker, e.g. -- --benchmark_perf_counters=CYCLES\n"
+  command->footer("Flags after -- reach Google Benchmark in every worker, e.g. -- --benchmark_context=note=text\n"
                   "Exit: 0 all measured, 2 usage, 3 some cells failed, 130 interrupted.");
   add_measuring_command<RunWords>(command, context);
 }

@@ -176,6 +176,9 @@ void add_export(CLI::App& parent, Context& context) {
     context.action = [words] {
       trace::Reader reader{fs::path(words->file)};
       trace::export_csv(reader, words->csv.empty() ? "-" : words->csv);
+      if (!reader.truncated().empty()) {
+        std::fprintf(stderr, "bench: warning: %s: %s; what can be read was\n", words->file.c_str(), reader.truncated().c_str());
+      }
       return reader.truncated().empty() ? int{kAllMeasured} : int{kSomeFailed};
     };
   });

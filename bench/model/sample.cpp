@@ -17,7 +17,7 @@ std::string_view to_string(Status status) {
     case Status::kWrong:
       return "WRONG";
     case Status::kSkipped:
-      return "SKIPPED";
+      return "NOT RUN";
   }
   return "FAILED";
 }

@@ -11,7 +11,7 @@ namespace bench {
 
 enum class Status { kOk, kFailed, kCrashed, kTimeout, kOutOfMemory, kWrong, kSkipped };
 
-// "ok", "FAILED", "CRASHED", "TIMEOUT", "OOM", "WRONG", "SKIPPED"
+// "ok", "FAILED", "CRASHED", "TIMEOUT", "OOM", "WRONG", "NOT RUN"
 std::string_view to_string(Status status);
 
 // Which way is better for a metric.

@@ -170,7 +170,7 @@ void write_whole_file(const std::filesystem::path& path, std::string_view text, 
 void write_stdout(std::string_view text) {
   const int error = write_all(STDOUT_FILENO, text);
   if (error != 0) {
-    throw OutputError(fmt::format("cannot write to standard output: {}; the results are in --out",
+    throw OutputError(fmt::format("cannot write to standard output: {}; free space, or send it elsewhere",
                                   std::strerror(error)));
   }
 }

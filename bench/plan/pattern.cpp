@@ -3,7 +3,9 @@
 #include <regex.h>
 
 #include <array>
-#include <cstdlib>
+#include <charconv>
+#include <cmath>
+#include <string_view>
 
 namespace bench {
 namespace {
@@ -32,6 +34,19 @@ class Compiled {
   bool is_valid_;
 };
 
+// The text as a number, all of it but blanks around; nothing for "inf", "nan" or "1234,5".
+std::optional<double> figure_of(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) {
+    return std::nullopt;
+  }
+  text = text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+  text.remove_prefix(text.starts_with('+') ? 1 : 0);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
 }  // namespace
 
 bool is_figure_pattern(const std::string& pattern) { return Compiled(pattern).has_one_group(); }
@@ -42,9 +57,11 @@ std::optional<double> mean_figure(const std::string& pattern, const std::string&
   double sum = 0;
   int count = 0;
   for (const char* at = text.c_str(); compiled.find(at, at == text.c_str() || at[-1] == '\n', found);) {
-    if (found[1].rm_so >= 0) {
-      sum += std::strtod(std::string(at + found[1].rm_so, at + found[1].rm_eo).c_str(), nullptr);
+    const auto figure = found[1].rm_so >= 0 ? figure_of({at + found[1].rm_so, at + found[1].rm_eo}) : std::nullopt;
+    if (!figure) {
+      return std::nullopt;  // a mean of the others would hide it
     }
+    sum += *figure;
     ++count;
     at += found[0].rm_eo > 0 ? found[0].rm_eo : 1;
     if (at >= text.c_str() + text.size()) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 
@@ -86,13 +87,17 @@ class Keeper final : public SampleSink {
 };
 
 // Asks each allocator who it is, in a process of its own.
-json identify_all(const Plan& plan, Launcher& launcher, std::map<std::string, Attempt>& failed) {
+json identify_all(const Plan& plan, Launcher& launcher, std::map<std::string, Attempt>& failed, std::vector<Warning>& warnings) {
   json out = json::array();
   for (const auto& allocator : plan.field.allocators) {
     Attempt attempt = launcher.run(worker::Request{}, allocator, kIdentifyWithinS);
     if (attempt.status == Status::kOk && !(attempt.result.contains("version") && attempt.result.contains("library"))) {
       attempt.status = Status::kFailed;
       attempt.detail = "its worker's answer does not say who it is";
+    }
+    // Such as a setting that it rejects: said once, before a run is spent on it.
+    if (const auto said = last_line(launcher.scratch() / "stderr"); attempt.status == Status::kOk && !said.empty()) {
+      warnings.push_back({allocator.name + " says: " + said, "see what it means before you trust its figures"});
     }
     json row = {{"name", allocator.name}, {"version", "unknown"}, {"library", allocator.library.string()}};
     if (attempt.status == Status::kOk) {
@@ -154,8 +159,9 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
 }
 
 std::string headline(const Plan& plan, const fs::path& out) {
-  return std::to_string(plan.cells.size()) + " cells, " + std::to_string(plan.field.allocators.size()) + " allocators, " +
-         std::to_string(plan.repetitions) + " blocks in random order (seed " + std::to_string(plan.seed) + "), baseline " +
+  const auto counted = [](std::size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); };
+  return counted(plan.cells.size(), "cell") + ", " + counted(plan.field.allocators.size(), "allocator") + ", " +
+         counted(static_cast<std::size_t>(plan.repetitions), "block") + " in random order (seed " + std::to_string(plan.seed) + "), baseline " +
          plan.baseline().name + "; results in " + out.string();
 }
 
@@ -180,9 +186,10 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
              std::vector<Sample> earlier, RunResult& result) {
   const std::int64_t start_ns = monotonic_ns();
   std::map<std::string, Attempt> failed;
-  json rows = identify_all(plan, launcher, failed);
+  json rows = identify_all(plan, launcher, failed, plan.warnings);
   Keeper keeper(directory, facts_of(plan, options, std::move(rows)));
-  Progress progress(isatty(STDERR_FILENO) != 0);
+  const char* terminal = std::getenv("TERM");
+  Progress progress(isatty(STDERR_FILENO) != 0 && (terminal == nullptr || std::string_view(terminal) != "dumb"));
   progress.say(headline(plan, result.out));
   Runner runner(plan, launcher, progress, record, keeper);
   runner.skip(earlier);

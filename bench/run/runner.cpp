@@ -182,8 +182,10 @@ void Runner::fail_everywhere(const Cell& cell, const Attempt& failure) {
     sample.threads = cell.threads();
     sample.kind = cell.kind();
     sample.allocator = allocator.name;
-    sample.status = failure.status;
-    sample.detail = failure.detail + " (while calibrating under " + plan_.baseline().name + ")";
+    const bool is_baseline = allocator.name == plan_.baseline().name;
+    sample.status = is_baseline ? failure.status : Status::kSkipped;
+    sample.detail = is_baseline ? failure.detail : plan_.baseline().name + ", to whose work it is held, ended with " +
+                                                       std::string(to_string(failure.status)) + ": " + failure.detail;
     samples.push_back(std::move(sample));
   }
   sink_.append(samples);

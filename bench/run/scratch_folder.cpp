@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "bench/output/run_directory.hpp"
@@ -58,7 +59,13 @@ void remove_abandoned_scratch(const fs::path& parent) {
 }
 
 ScratchFolder::ScratchFolder() {
-  const fs::path parent = fs::temp_directory_path();
+  std::error_code error;
+  const fs::path parent = fs::temp_directory_path(error);
+  if (error) {
+    const char* name = std::getenv("TMPDIR");
+    throw OutputError(std::string("there is no folder for temporary files") + (name != nullptr ? std::string(": TMPDIR is ") + name : "") +
+                      "; set TMPDIR to one that can be written");
+  }
   remove_abandoned_scratch(parent);
   // Between its making and its locking another start may take the folder for abandoned; then a new one is made.
   for (bool mine = false; !mine;) {

@@ -210,9 +210,9 @@ class Failures(BenchTest):
         done = self.run_bench("--allocator=limit", "--against=glibc", f"--workload={module}", "--timeout=1", "--repetitions=2")
         self.assertEqual(done.returncode, 3, done.stderr)
         found = statuses(self.out)
-        for allocator in ["limit", "glibc"]:
-            self.assertEqual(found[("fixture-crash", allocator)], "CRASHED")
-            self.assertEqual(found[("fixture-hang", allocator)], "TIMEOUT")
+        for workload, status in [("fixture-crash", "CRASHED"), ("fixture-hang", "TIMEOUT")]:
+            self.assertEqual(found[(workload, "glibc")], status)
+            self.assertEqual(found[(workload, "limit")], "NOT RUN")
         self.assertIn("SIGSEGV", done.stderr)
 
     def test_allocators_that_cannot_serve_fail_and_others_go_on(self) -> None:
@@ -241,6 +241,35 @@ class Failures(BenchTest):
         self.assertFalse(Path(self.folder.name, "r").exists())
 
 
+    def test_where_the_baseline_fails_nobody_else_ran(self) -> None:
+        done = self.run_bench("--allocator=limit", "--against=jemalloc", "--baseline=jemalloc",
+                              f"--workload={fixture('misbehaving')},fixture-crash:when=preloaded")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        found = statuses(self.out)
+        self.assertEqual(found[("fixture-crash:when=preloaded", "jemalloc")], "CRASHED")
+        self.assertEqual(found[("fixture-crash:when=preloaded", "limit")], "NOT RUN")
+
+    def test_what_an_allocator_says_is_shown_once(self) -> None:
+        done = self.run_bench("--allocator=talking=mimalloc,MIMALLOC_VERBOSE=1", "--against=none", "--workload=pair", "--format=csv")
+        self.assertEqual(done.stderr.count("talking says: "), 1, done.stderr)
+
+
+class Doctor(BenchTest):
+    def test_the_card_has_every_cost_and_is_kept_with_a_run(self) -> None:
+        done = self.bench("doctor", "--quick", "--format=json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        card = json.loads(done.stdout)["card"]
+        self.assertLess({"system_call_ns", "clock_ns", "small_page_ns", "slice_spread"}, set(card["costs"]))
+        self.assertEqual(set(card["costs"]["give_back_ns"]), {"1", "33", "34", "512"})
+        for key in ["system_call_ns", "clock_ns", "small_page_ns"]:
+            self.assertGreater(card["costs"][key], 0)
+        self.assertIn("first touch of a page", card["line"])
+        self.assertEqual(self.run_bench("--allocator=limit", "--against=none", "--workload=pair").returncode, 0)
+        kept = json.loads((self.out / "environment.json").read_text())["card"]
+        self.assertEqual(set(kept), set(card))
+        self.assertIn("table, json", self.refused("doctor", "--format=xml"))
+
+
 class Usage(BenchTest):
     def test_an_empty_value_does_not_swallow_the_next_word(self) -> None:
         for option in ["--against", "--threads", "--workload", "--suite"]:
@@ -253,6 +282,26 @@ class Usage(BenchTest):
             line = self.refused("--allocator=limit", f"--threads={value}")
             self.assertIn("such as 1,2,cpus,2cpus or 1..2cpus", line)
             self.assertIn(f"not '{value}'", line)
+
+    def test_words_that_would_be_passed_over_are_refused(self) -> None:
+        self.assertIn("is empty", self.refused("--allocator=limit", "--workload", ""))
+        self.assertIn("none", self.refused("--allocator=limit", "--against=none", "--against=glibc"))
+        self.assertIn("--repetitions cannot stand beside --resume", self.refused("--resume", self.folder.name, "--repetitions=9"))
+        self.assertIn("name of another allocator", self.refused(f"--allocator=glibc={fixture('refuses')}"))
+        self.assertIn("counts nothing", self.refused("--allocator=limit", "--", "--benchmark_perf_counters=CYCLES"))
+        self.assertIn("unknown command 'lits'; did you mean list", self.refused("lits"))
+        self.assertIn("did you mean --allocator", self.refused("--alocator=limit"))
+
+    def test_places_that_are_gone(self) -> None:
+        gone = Path(self.folder.name, "gone")
+        gone.mkdir()
+        done = subprocess.run(["sh", "-c", 'cd "$1"; rmdir "$1"; exec "$2" list metrics', "sh", gone, ARGUMENTS.bench], capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("is gone", done.stderr)
+        done = self.bench("list", "allocators", env={**os.environ, "TMPDIR": str(gone)})
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("set TMPDIR", done.stderr)
 
     def test_names(self) -> None:
         self.assertIn("did you mean jemalloc", self.refused("--allocator=jemaloc"))

@@ -196,6 +196,10 @@ TEST(FigurePattern, HasOneGroupAndFindsTheMeanOfAllMatches) {
   EXPECT_EQ(mean_figure("rate: ([0-9.]+)", "no figure"), std::nullopt);
   EXPECT_EQ(mean_figure("rate: ([0-9.]+)", std::string(1 << 20, 'r') + "ate: 4"), 4);
   EXPECT_EQ(mean_figure("(x*)", "aaa"), std::nullopt);
+  EXPECT_EQ(mean_figure("rate:([ 0-9.]+)", "rate:  7 "), 7);
+  for (const char* bad : {"inf", "nan", "1234,5", "1.2.3", "1e999"}) {
+    EXPECT_EQ(mean_figure("rate: ([^ ]+)", std::string("rate: 3 \nrate: ") + bad + " "), std::nullopt) << bad;
+  }
 }
 
 class ProcessTest : public testing::Test {

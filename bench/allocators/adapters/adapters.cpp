@@ -20,7 +20,7 @@ std::span<const Known> known_allocators() {
       {"osmem-classic", Role::kTextbook, "best-fit list on sbrk", {"libosmem-classic-malloc.so"}, ""},
       {"freelist", Role::kTextbook, "explicit free list", {"libosmem-freelist-malloc.so"}, ""},
       {"altmem", Role::kTextbook, "altmem, an alternative textbook heap", {"libosmem-altmem-malloc.so"}, ""},
-      {"live-bytes", Role::kTextbook, "counts requested live bytes; for measuring, not for use",
+      {"live-bytes", Role::kInstrument, "counts requested live bytes; for measuring, not for use",
        {"libosmem-live-bytes.so"}, ""},
   }};
   return kKnown;

@@ -51,6 +51,9 @@ ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes)
   while (const std::optional<Event> event = reader.next()) {
     take(*event);
   }
+  if (!reader.truncated().empty()) {
+    throw TraceError(reader.truncated() + "; a replay of the rest would not be that program");
+  }
   totals_ = reader.totals();
   left_over_ = reader.slots().live_objects();
   SystemVector<std::uint32_t>().swap(cell_of_slot_);
