@@ -9,7 +9,7 @@
 #include "bench/run/scratch_folder.hpp"
 #include "bench/plan/suite.hpp"
 #include "workloads/trace/analyse/profile.hpp"
-#include "workloads/trace/record/recording.hpp"
+#include "bench/record/recording.hpp"
 
 namespace bench::cli {
 namespace {
@@ -51,7 +51,7 @@ trace::Profile record_workload(const Layout& layout, const worker::Request& requ
   options.paused = true;
   options.min_calls = 0;
   const trace::Recording recording = trace::record(options);
-  if (recording.exit_status != 0) {
+  if (recording.finished.ending != Ending::kExited || recording.finished.code != 0) {
     throw std::runtime_error("the worker failed under the recorder");
   }
   return read_profile(recording.traces.front().path);

@@ -1,24 +1,26 @@
 // bench record: runs a program and leaves traces of its allocation calls.
 #include <fmt/format.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/cells/layout.hpp"
 #include "bench/plan/suite.hpp"
+#include "bench/record/recording.hpp"
 #include "workloads/trace/analyse/profile.hpp"
-#include "workloads/trace/record/recording.hpp"
 
 namespace bench::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
 struct Words {
   trace::RecordOptions options;
   std::string out = "app.trace";
+  std::string recover;
+  bool force = false;
 };
 
 std::string describe(const trace::RecordedTrace& recorded) {
@@ -70,18 +72,43 @@ std::string describe_cost(const trace::Recording& recording) {
 // What became of the program. Exit code 3 where it did not end well: the trace is there, but of
 // what?
 int conclude(const trace::Recording& recording) {
-  if (WIFSIGNALED(recording.exit_status)) {
-    std::fprintf(
-        stderr,
-        "bench: the program was ended by signal %d (%s); its trace is what it did until then\n",
-        WTERMSIG(recording.exit_status), strsignal(WTERMSIG(recording.exit_status)));
+  const Finished& finished = recording.finished;
+  if (finished.ending == Ending::kKilled || finished.ending == Ending::kOutOfMemory) {
+    std::fprintf(stderr, "bench: the program was ended by %s; its trace is what it did until then\n", signal_name(finished.code).c_str());
     return kSomeFailed;
   }
-  if (WEXITSTATUS(recording.exit_status) != 0) {
-    std::fprintf(stderr, "bench: the program ended with exit code %d\n",
-                 WEXITSTATUS(recording.exit_status));
+  if (finished.code != 0) {
+    std::fprintf(stderr, "bench: the program ended with exit code %d\n", finished.code);
     return kSomeFailed;
   }
+  return recording.is_incomplete ? kSomeFailed : kAllMeasured;
+}
+
+std::string describe(const trace::Recording& recording, const trace::RecordOptions& options) {
+  std::string out;
+  for (const auto& recorded : recording.traces) {
+    out += describe(recorded);
+  }
+  if (recording.small_processes > 0) {
+    out += fmt::format("{} process{} made fewer than {} calls{}: no trace of theirs (see --min-calls)\n", recording.small_processes,
+                       recording.small_processes == 1 ? "" : "es", options.min_calls, recording.small_processes == 1 ? "" : " each");
+  }
+  if (recording.left_behind > 0) {
+    out += fmt::format("{} process{} went on when recording ended\n", recording.left_behind, recording.left_behind == 1 ? "" : "es");
+  }
+  for (const auto& loss : recording.losses) {
+    out += loss + "\n";
+  }
+  return out;
+}
+
+int recover(Words words, const Invocation& invocation) {
+  if (!invocation.after_dashes.empty()) {
+    throw UsageError("--recover runs nothing: leave out what follows --");
+  }
+  words.options.out = words.out;
+  const trace::Recording recording = trace::recover(words.recover, words.options);
+  std::fputs((describe(recording, words.options) + "the logs stay in " + words.recover + "; remove them when you have what you need\n").c_str(), stderr);
   return kAllMeasured;
 }
 
@@ -92,6 +119,12 @@ int act(Words words, const std::vector<std::string>& stray, const Invocation& in
                                : fmt::format("put -- before the program: bench record -o {} -- {}",
                                              words.out, fmt::join(stray, " ")));
   }
+  if (fs::exists(words.out) && !words.force) {
+    throw UsageError(words.out + " is there already; choose another --out, or say --force");
+  }
+  if (!words.recover.empty()) {
+    return recover(words, invocation);
+  }
   if (invocation.after_dashes.empty()) {
     throw UsageError("say what to record: bench record -o app.trace -- ./app arguments");
   }
@@ -101,20 +134,7 @@ int act(Words words, const std::vector<std::string>& stray, const Invocation& in
   words.options.recorder = layout.libraries / "libosmem-recorder.so";
   words.options.probe = layout.worker.parent_path() / "trace-call-pairs";
   const trace::Recording recording = trace::record(words.options);
-  std::string out;
-  for (const auto& recorded : recording.traces) {
-    out += describe(recorded);
-  }
-  if (recording.small_processes > 0) {
-    out += fmt::format(
-        "{} processes made fewer than {} calls each: no trace of theirs (see --min-calls)\n",
-        recording.small_processes, words.options.min_calls);
-  }
-  if (recording.out_of_space) {
-    out +=
-        "recording ended early: --max-size was reached, or there is no more space for the logs\n";
-  }
-  std::fputs((out + describe_cost(recording)).c_str(), stderr);
+  std::fputs((describe(recording, words.options) + describe_cost(recording)).c_str(), stderr);
   return conclude(recording);
 }
 
@@ -146,12 +166,17 @@ void add_record(CLI::App& app, Context& context) {
       ->add_option("--min-calls", words->options.min_calls,
                    "processes with fewer calls give no trace; default 1000")
       ->type_name("N");
+  command->add_flag("--force", words->force, "write over a trace that is there");
+  command
+      ->add_option("--recover", words->recover,
+                   "make the traces of a recording that was killed, from its logs: OUT.logs-XXXXXX")
+      ->type_name("FOLDER");
   command->add_option("--note", words->options.note, "how this was made; kept in the trace")
       ->type_name("TEXT");
   command->footer(
       "SIGUSR1 to bench stops and starts recording, in the program and its children. What they "
       "recorded is kept\n"
-      "however they end. Exit: 0 recorded, 2 usage, 3 recorded but the program failed.");
+      "however they end. Exit: 0 recorded, 2 usage, 3 recorded, but the program failed or part of it is missing.");
   command->allow_extras();
   command->callback([words, command, &context] {
     context.action = [words, stray = command->remaining(), &context] {

@@ -111,6 +111,14 @@ Strays end_strays() {
   return out;
 }
 
+std::size_t reap_strays() {
+  std::size_t running = 0;
+  for (const pid_t process : strays()) {
+    running += waitpid(process, nullptr, WNOHANG) == 0 ? 1 : 0;
+  }
+  return running;
+}
+
 TreeSampler::TreeSampler() : start_ns_(monotonic_ns()) {}
 
 void TreeSampler::look() {

@@ -22,6 +22,9 @@ struct Strays {
 // Kills all our descendants but running Child objects and theirs and the guard, waits for them, each at most 5 s, and adds up what they used.
 Strays end_strays();
 
+// Takes the news of strays that ended by themselves; how many are still running.
+std::size_t reap_strays();
+
 // Resident memory of a program over time: of one child, its descendants, and those that we adopted. Reads /proc/PID/status of each: run it only
 // where nothing is timed. Other children that run meanwhile, such as a server's load, are left out.
 class TreeSampler {

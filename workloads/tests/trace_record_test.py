@@ -79,7 +79,7 @@ class RecordTest(unittest.TestCase):
 
     def record(self, command: list[str], options: list[str] | None = None, code: int = 0) -> str:
         """What bench record said; its logs must be gone afterwards."""
-        result = subprocess.run([ARGUMENTS.bench, "record", "-o", self.trace, *(options or []), "--", *command],
+        result = subprocess.run([ARGUMENTS.bench, "record", "--force", "-o", self.trace, *(options or []), "--", *command],
                                 capture_output=True, text=True, timeout=120)
         self.assertEqual(result.returncode, code, result.stderr)
         self.assertEqual([path.name for path in self.folder.iterdir() if "logs-" in path.name], [])
@@ -220,8 +220,80 @@ class RecordTest(unittest.TestCase):
         self.assertGreater(len(events), 100)
         self.assertLess(last - first, 2_000_000)
 
+    def start(self, script: str, **options: object) -> subprocess.Popen[str]:
+        """bench record of a Python program whose objects come from malloc."""
+        environment = {**os.environ, "PYTHONMALLOC": "malloc"}
+        bench = subprocess.Popen([ARGUMENTS.bench, "record", "-o", self.trace, "--", sys.executable, "-S", "-c", script], text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **options)  # type: ignore[call-overload]
+        self.addCleanup(bench.communicate)
+        self.addCleanup(bench.kill)
+        return bench
+
+    def until(self, condition: "collections.abc.Callable[[], object]") -> None:
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.05)
+        self.fail("it did not come about within 30 s")
+
+    BUSY = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\nwhile True: x = [str(i) for i in range(1000)]; time.sleep(0.001)"
+
+    def is_over(self, pid: int) -> bool:
+        try:
+            return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return True
+
+    def test_a_hangup_ends_the_program_and_leaves_its_trace(self) -> None:
+        bench = self.start(self.BUSY, cwd=self.folder)
+        self.until(lambda: (self.folder / "pid").exists() and (self.folder / "pid").read_text())
+        time.sleep(0.5)
+        bench.send_signal(signal.SIGHUP)
+        said = bench.communicate(timeout=60)[1]
+        self.assertEqual(bench.returncode, 3, said)
+        self.assertIn("SIGHUP", said)
+        self.assertTrue(self.is_over(int((self.folder / "pid").read_text())))
+        self.validate(self.trace)
+
+    def test_a_killed_recording_takes_the_program_along_and_can_be_recovered(self) -> None:
+        bench = self.start(self.BUSY, cwd=self.folder)
+        self.until(lambda: (self.folder / "pid").exists() and (self.folder / "pid").read_text())
+        time.sleep(0.5)
+        bench.kill()
+        bench.wait()
+        pid = int((self.folder / "pid").read_text())
+        self.until(lambda: self.is_over(pid))
+        logs = next(path for path in self.folder.iterdir() if "logs-" in path.name)
+        recovered = subprocess.run([ARGUMENTS.bench, "record", "--recover", logs, "-o", self.trace], capture_output=True, text=True, timeout=60)
+        self.assertEqual(recovered.returncode, 0, recovered.stderr)
+        self.validate(self.trace)
+        again = subprocess.run([ARGUMENTS.bench, "record", "--recover", logs, "-o", self.trace], capture_output=True, text=True, timeout=60)
+        self.assertEqual(again.returncode, 2)
+        self.assertIn("--force", again.stderr)
+
+    def test_what_outlives_the_program_is_recorded(self) -> None:
+        bench = self.start("import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(0.5)\n"
+                           "x = [bytes(4321) for i in range(5000)]", cwd=self.folder)
+        said = bench.communicate(timeout=60)[1]
+        self.assertEqual(bench.returncode, 0, said)
+        self.assertIn("left 1 process", said)
+        seen = [count_of(read_trace(path), "malloc", 4321 + 33) + count_of(read_trace(path), "calloc", 4321 + 33)
+                for path in self.folder.glob("app*.trace")]
+        self.assertIn(5000, seen)
+
+    def test_limits_cost_the_recording_not_the_program_and_are_named(self) -> None:
+        for limit, value, reason in (("RLIMIT_FSIZE", 0, "RLIMIT_FSIZE"), ("RLIMIT_NOFILE", 3, "RLIMIT_NOFILE")):
+            with self.subTest(limit):
+                self.trace = self.folder / f"{limit}.trace"
+                bench = self.start(f"import resource\nresource.setrlimit(resource.{limit}, ({value}, {value}))\n"
+                                   "for n in range(400): x = [str(i) for i in range(1000)]\nprint('done')", cwd=self.folder)
+                out, said = bench.communicate(timeout=60)
+                self.assertEqual(out, "done\n")
+                self.assertEqual(bench.returncode, 3, said)
+                self.assertIn(reason, said)
+
     def test_what_cannot_be_recorded_is_refused(self) -> None:
-        for options, command, message in (([], ["/no/such/program"], "cannot start"), (["--paused"], ["true"], "no call")):
+        for options, command, message in (([], ["/no/such/program"], "cannot run"), (["--paused"], ["true"], "no call")):
             with self.subTest(message):
                 said = self.record(command, options, code=2)
                 self.assertIn(message, said)

@@ -80,6 +80,16 @@ inline constexpr std::uint64_t kSizeFollows = (1u << 11) - 1;
 
 constexpr bool has_size(Kind kind) { return kind != Kind::kReallocBegin && kind < Kind::kFree; }
 
+// Why calls are missing. The first two end the recording of all processes, the others that of one.
+enum class Loss : std::uint32_t {
+  kMaxSize = 1,
+  kDiskFull = 2,
+  kFileSize = 4,
+  kDescriptors = 8,
+  kOutOfReach = 16,
+  kOther = 32,
+};
+
 // Written by `bench record` and by every recorded process; page-aligned at the start of the control
 // file.
 struct Control {
@@ -90,8 +100,7 @@ struct Control {
   std::atomic<std::uint32_t> next_log;  // number for the next log's name
   std::atomic<std::uint64_t> units;     // taken by all processes
   std::uint64_t max_units;              // no more than these, then recording ends
-  std::atomic<std::uint32_t>
-      out_of_space;  // 1: a segment was refused by max_units or the file system
+  std::atomic<std::uint32_t> losses;    // of all processes: Loss, or-ed
 };
 static_assert(sizeof(std::atomic<std::uint64_t>) == 8 && sizeof(std::atomic<std::uint32_t>) == 4 &&
               sizeof(Control) <= 4096);

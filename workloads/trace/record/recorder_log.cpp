@@ -125,6 +125,68 @@ bool extend(int fd, std::size_t offset, std::size_t bytes) {
   return errno == EOPNOTSUPP && write_whole(fd, &zero, 1, offset + bytes - 1);
 }
 
+// Signals wait while it lives: handlers' events need the room that is being made. What a limit on file sizes made the kernel send for a write
+// of ours is not the program's.
+class SignalsWait {
+ public:
+  SignalsWait() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+    sigset_t pending;
+    had_one_ = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+  }
+  ~SignalsWait() {
+    sigset_t too_large;
+    sigemptyset(&too_large);
+    sigaddset(&too_large, SIGXFSZ);
+    const timespec now{};
+    const int saved_errno = errno;
+    while (!had_one_ && sigtimedwait(&too_large, nullptr, &now) > 0) {
+    }
+    errno = saved_errno;
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  sigset_t before_;
+  bool had_one_ = false;
+};
+
+Loss loss_of(int error) {
+  switch (error) {
+    case 0:
+      return Loss::kMaxSize;
+    case ENOSPC:
+    case EDQUOT:
+      return Loss::kDiskFull;
+    case EFBIG:
+      return Loss::kFileSize;
+    case EMFILE:
+      return Loss::kDescriptors;
+    case EACCES:
+    case EPERM:
+    case ENOENT:
+      return Loss::kOutOfReach;
+    default:
+      return Loss::kOther;
+  }
+}
+
+// Of this process alone, or of all where nobody can go on.
+void give_up(int error) {
+  const Loss loss = loss_of(error);
+  // relaxed: bench reads these when the processes are gone; the others stop a few events later
+  g_control->losses.fetch_or(static_cast<std::uint32_t>(loss), std::memory_order_relaxed);
+  if (loss == Loss::kMaxSize || loss == Loss::kDiskFull) {
+    g_control->gate.store(0, std::memory_order_relaxed);
+  } else if (g_mark != &g_never_open) {
+    g_mark->open.store(kGivenUp, std::memory_order_relaxed);
+  }
+}
+
 bool map_control() {
   char path[kMaxPath + 32];
   append_text(append_text(append_text(path, g_directory), "/"), kControlName);
@@ -310,20 +372,14 @@ bool renew(ThreadLog& log) {
   return has_room(log) || (log.units == kMaxSegmentUnits ? reuse_segment(log) : open_segment(log));
 }
 
-// REQUIRES: recording(). Room for one event more, or false and the gate closed for all. Signals
-// wait: their handlers' events need the room that is being made.
+// REQUIRES: recording(). Room for one event more, or false and recording given up.
 bool make_room(ThreadLog& log) {
   const int saved_errno = errno;
-  sigset_t before;
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsWait wait;
+  errno = 0;
   const bool room = renew(log);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!room) {
-    // relaxed: bench reads these when the processes are gone; the others stop a few events later
-    g_control->out_of_space.store(1, std::memory_order_relaxed);
-    g_control->gate.store(0, std::memory_order_relaxed);
+    give_up(errno);
   }
   errno = saved_errno;
   return room;
@@ -358,11 +414,16 @@ void start() {
     return;
   }
   const int saved_errno = errno;
-  if (read_directory() && make_mark() && (g_control != nullptr || map_control()) && open_log()) {
+  const SignalsWait wait;
+  const bool can_start = read_directory() && make_mark() && (g_control != nullptr || map_control());
+  errno = 0;
+  if (can_start && !open_log()) {
+    give_up(errno != 0 ? errno : EIO);
+  } else if (can_start) {
     g_epoch.fetch_add(1, std::memory_order_relaxed);  // relaxed: published by the store below
     g_threaded.store(0, std::memory_order_relaxed);   // relaxed: a process starts with one thread
     t_log.limit = nullptr;  // after a fork, it may still be that of the parent's segment
-    g_mark->open.store(1, std::memory_order_release);
+    g_mark->open.store(kOpen, std::memory_order_release);
   }
   errno = saved_errno;
   g_starting.store(0, std::memory_order_release);
@@ -379,9 +440,9 @@ bool recording() {
   // acquire: partner of the store in start()
   if (g_mark->open.load(std::memory_order_acquire) == 0) [[unlikely]] {
     start();
-    return g_mark->open.load(std::memory_order_acquire) != 0;
   }
-  return true;
+  // relaxed: whoever gave up did so for all threads, and these may find out for themselves
+  return g_mark->open.load(std::memory_order_relaxed) == kOpen;
 }
 
 void append(const Call& call) {

@@ -36,8 +36,10 @@ extern constinit thread_local ThreadLog t_log __attribute__((tls_model("initial-
 // One page that the kernel zeroes in a forked child, which thereby notices that it needs a log of
 // its own.
 struct ForkMark {
-  std::atomic<std::uint32_t> open;
+  std::atomic<std::uint32_t> open;  // 0, kOpen or kGivenUp
 };
+inline constexpr std::uint32_t kOpen = 1;
+inline constexpr std::uint32_t kGivenUp = 2;  // no room can be had: what has begun is filled, nothing more is asked for
 
 extern trace::raw::Control* g_control;         // null until start() has found one
 extern ForkMark* g_mark;                       // never null

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/process/process.hpp"
 #include "workloads/trace/record/raw_convert.hpp"
 
 namespace trace {
@@ -32,7 +33,7 @@ struct RecordedTrace {
 
 struct Recording {
   std::vector<RecordedTrace> traces;  // the one with the most calls first
-  int exit_status = 0;                // of waitpid
+  bench::Finished finished;           // of the program
   bool still_running = false;         // recording ended before the program did
   double wall_s = 0;                  // of the recorded run, up to the end of recording
   double unrecorded_wall_s = 0;       // of the run without recorder, where measured
@@ -40,10 +41,17 @@ struct Recording {
   double plain_call_ns = 0;           // and without
   std::uint64_t calls = 0;            // in all processes
   std::size_t small_processes = 0;    // below min_calls
-  bool out_of_space = false;
+  std::size_t left_behind = 0;        // processes that outlived the program and the recording
+  std::vector<std::string> losses;    // what is missing from the traces, and why; a line each
+  bool is_incomplete = false;         // and not because of max_bytes
 };
 
-// Throws TraceError. SIGUSR1 to the caller starts and stops recording in all recorded processes.
+// Throws TraceError. SIGUSR1 to the caller starts and stops recording in all recorded processes. SIGINT, SIGTERM and SIGHUP are passed on to the
+// program, and end the wait for what it left behind. If we are killed, the program and all it started are, too; their logs stay
+// for recover().
 Recording record(const RecordOptions& options);
+
+// Makes traces of the logs that a recording left which could not be ended properly: `logs` is its folder, which stays.
+Recording recover(const std::filesystem::path& logs, const RecordOptions& options);
 
 }  // namespace trace
