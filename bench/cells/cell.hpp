@@ -17,6 +17,8 @@ struct Measured {
   std::vector<Sample> samples;     // a failure is one sample without a metric
   nlohmann::json timelines = nlohmann::json::array();  // of runs that sampled memory: {"kind", "points", "phases"}
   bool interrupted = false;        // the user asked to stop: samples are not to be kept
+  std::string remark;              // what else the user should know; one line
+  std::string remedy;              // and what to do about that
 };
 
 class Cell {

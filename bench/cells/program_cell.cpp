@@ -22,6 +22,7 @@ constexpr double kShortestSeenS = 0.04;  // eight looks: of a shorter run they c
 constexpr std::chrono::milliseconds kReadyInterval{20};
 constexpr double kReadyWithinS = 30;
 constexpr double kStopPatienceS = 10;
+constexpr double kMostUnserved = 0.5;  // share of the CPU time without the allocator: more is another allocator's figure
 
 // The C library stands first in the search, too: a program may be linked with another malloc (Debian's redis-server is).
 allocators::Candidate explicit_library(allocators::Candidate allocator) {
@@ -55,9 +56,10 @@ Measured failure(const Attempt& attempt, Sample blank) {
   return out;
 }
 
-Watch watch_with(TreeSampler* sampler, const Child& program) {
+Watch watch_with(TreeSampler* sampler, const Child& program, const allocators::Candidate& allocator) {
   if (sampler != nullptr) {
-    sampler->follow(program.process());
+    std::error_code missing;
+    sampler->follow(program.process(), fs::canonical(explicit_library(allocator).library, missing));
   }
   return {kSamplingInterval, [sampler] { sampler->look(); }};
 }
@@ -175,7 +177,7 @@ ProgramCell::Outcome ProgramCell::run_once(Launcher& launcher, const allocators:
   }
   proved_.push_back(allocator.name);
   const Command what = command(launcher, allocator);
-  outcome = program_.ready.empty() ? run_program(launcher, what, sampler) : run_server(launcher, what, sampler);
+  outcome = program_.ready.empty() ? run_program(launcher, what, allocator, sampler) : run_server(launcher, what, allocator, sampler);
   if (outcome.attempt.status == Status::kOk) {
     read_output(launcher, outcome);
   }
@@ -194,10 +196,10 @@ void ProgramCell::end_rest(const Finished& finished, Outcome& outcome) {
   }
 }
 
-ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command& what, TreeSampler* sampler) {
+ProgramCell::Outcome ProgramCell::run_program(Launcher& launcher, const Command& what, const allocators::Candidate& allocator, TreeSampler* sampler) {
   Outcome outcome;
   Child program = start(what, launcher.signals());
-  const Watch watch = watch_with(sampler, program);
+  const Watch watch = watch_with(sampler, program, allocator);
   const Finished finished = await_end(program, launcher.signals(), sampler != nullptr ? &watch : nullptr);
   outcome.wall_s = finished.wall_s;
   outcome.attempt = judge(finished, what.stderr_file, what.timeout_s);
@@ -226,7 +228,7 @@ Attempt ProgramCell::await_ready(Launcher& launcher, Child& server) const {
   }
 }
 
-ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& what, TreeSampler* sampler) {
+ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& what, const allocators::Candidate& allocator, TreeSampler* sampler) {
   Outcome outcome;
   Child server = start(what, launcher.signals());
   if (!server.is_running()) {
@@ -236,7 +238,7 @@ ProgramCell::Outcome ProgramCell::run_server(Launcher& launcher, const Command& 
   server.set_deadline_ns(kForever);  // its load has the timeout
   outcome.attempt = await_ready(launcher, server);
   if (outcome.attempt.status == Status::kOk) {
-    const Watch watch = watch_with(sampler, server);
+    const Watch watch = watch_with(sampler, server, allocator);
     const std::int64_t start_ns = monotonic_ns();
     outcome.attempt = run_helper(launcher, program_.load, "load", sampler != nullptr ? &watch : nullptr);
     outcome.wall_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
@@ -293,6 +295,18 @@ Measured ProgramCell::with_memory(Launcher& launcher, const allocators::Candidat
   const Outcome sampled = run_once(launcher, allocator, &sampler);
   if (sampled.attempt.status != Status::kOk) {
     return failure(sampled.attempt, empty);
+  }
+  if (const auto unserved = sampler.unserved()) {
+    const std::string what = unserved->program + ", which it starts, runs without " + allocator.name + " (" +
+                             std::to_string(std::lround(100 * unserved->cpu_share)) + " % of the CPU time seen)";
+    if (unserved->cpu_share > kMostUnserved) {
+      Attempt attempt;
+      attempt.status = Status::kFailed;
+      attempt.detail = "not the allocator asked for: " + what;
+      return failure(attempt, empty);
+    }
+    timed.remark = what;
+    timed.remedy = "is it linked statically, or is LD_PRELOAD taken from its environment? Its share of the figures is the same under every allocator";
   }
   timed.samples.push_back(with(empty, "peak_rss", static_cast<double>(sampler.peak_bytes())));
   timed.samples.push_back(with(empty, "mean_rss", sampler.mean_bytes()));

@@ -38,8 +38,8 @@ class ProgramCell final : public Cell {
   // Asks the loader what it would load, so that a run under another allocator than the one named cannot pass.
   Attempt prove_preload(Launcher& launcher, const allocators::Candidate& allocator) const;
   Outcome run_once(Launcher& launcher, const allocators::Candidate& allocator, TreeSampler* sampler);
-  Outcome run_program(Launcher& launcher, const Command& command, TreeSampler* sampler);
-  Outcome run_server(Launcher& launcher, const Command& command, TreeSampler* sampler);
+  Outcome run_program(Launcher& launcher, const Command& command, const allocators::Candidate& allocator, TreeSampler* sampler);
+  Outcome run_server(Launcher& launcher, const Command& command, const allocators::Candidate& allocator, TreeSampler* sampler);
   static void end_rest(const Finished& finished, Outcome& outcome);
   // What was timed, and the memory of a second run.
   Measured with_memory(Launcher& launcher, const allocators::Candidate& allocator, Measured timed, const Sample& empty);

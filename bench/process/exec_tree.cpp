@@ -10,6 +10,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "bench/measure/clock.hpp"
@@ -89,6 +90,32 @@ Resident resident_of(pid_t process) {
   return out;
 }
 
+// User and system time, of all threads.
+std::uint64_t cpu_ticks_of(const fs::path& process) {
+  std::ifstream stat(process / "stat");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) {
+    fields >> skipped;
+  }
+  std::uint64_t user = 0;
+  std::uint64_t system = 0;
+  fields >> user >> system;
+  return user + system;
+}
+
+bool is_mapped(const fs::path& process, const fs::path& library) {
+  std::ifstream maps(process / "maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(library.native())) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
@@ -126,10 +153,43 @@ void TreeSampler::look() {
   for (const pid_t process : processes_of(root_)) {
     const Resident resident = resident_of(process);
     sum_bytes += resident.now_bytes;
+    look_for_library(process);
     peak_bytes_ = std::max(peak_bytes_, resident.peak_bytes);
   }
   peak_bytes_ = std::max(peak_bytes_, sum_bytes);
   points_.push_back({monotonic_ns() - start_ns_, sum_bytes});
+}
+
+void TreeSampler::look_for_library(pid_t process) {
+  const fs::path folder = fs::path("/proc") / std::to_string(process);
+  std::error_code gone;
+  const std::string program = fs::read_symlink(folder / "exe", gone).string();
+  if (gone || library_.empty()) {
+    return;  // a zombie, or of another user
+  }
+  const std::uint64_t ticks = cpu_ticks_of(folder);
+  Image& image = images_[{process, program}];
+  image.first_ticks = image.looks++ == 0 ? ticks : image.first_ticks;
+  image.last_ticks = std::max(image.last_ticks, ticks);
+  image.is_served = image.is_served || is_mapped(folder, library_);
+}
+
+std::optional<TreeSampler::Unserved> TreeSampler::unserved() const {
+  const auto weight = [](const Image& image) { return static_cast<double>(image.last_ticks - image.first_ticks) + 0.01 * image.looks; };
+  double all = 0;
+  double unserved = 0;
+  double most = 0;
+  std::string program;
+  for (const auto& [key, image] : images_) {
+    all += weight(image);
+    // In its first moments a process has mapped nothing yet.
+    if (!image.is_served && image.looks >= 2) {
+      unserved += weight(image);
+      program = weight(image) > most ? key.second : program;
+      most = std::max(most, weight(image));
+    }
+  }
+  return unserved > 0 ? std::optional(Unserved{program, unserved / all}) : std::nullopt;
 }
 
 double TreeSampler::mean_bytes() const {

@@ -4,6 +4,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/measure/usage.hpp"
@@ -36,8 +41,11 @@ class TreeSampler {
 
   TreeSampler();
 
-  // The program's first process.
-  void follow(pid_t root) { root_ = root; }
+  // The program's first process, and the allocator that is to be mapped in each of its processes: an existing file.
+  void follow(pid_t root, std::filesystem::path library) {
+    root_ = root;
+    library_ = std::move(library);
+  }
   void look();
 
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
@@ -45,8 +53,27 @@ class TreeSampler {
   [[nodiscard]] std::uint64_t peak_bytes() const { return peak_bytes_; }
   [[nodiscard]] double mean_bytes() const;
 
+  // Processes in which two looks or more did not find the allocator, as one that clears its environment or is linked statically: the busiest
+  // one's program, and the share of all of them in the CPU time seen. Nothing if there was none.
+  struct Unserved {
+    std::string program;
+    double cpu_share;
+  };
+  [[nodiscard]] std::optional<Unserved> unserved() const;
+
  private:
+  // A program in a process; another one after exec.
+  struct Image {
+    bool is_served = false;
+    int looks = 0;
+    std::uint64_t first_ticks = 0;
+    std::uint64_t last_ticks = 0;
+  };
+  void look_for_library(pid_t process);
+
   pid_t root_ = 0;
+  std::filesystem::path library_;
+  std::map<std::pair<pid_t, std::string>, Image> images_;
   const std::int64_t start_ns_;
   std::vector<Point> points_;
   std::uint64_t peak_bytes_ = 0;

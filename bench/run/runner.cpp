@@ -98,6 +98,9 @@ bool Runner::run_cell(Cell& cell, int block) {
     if (measured.interrupted) {
       return false;
     }
+    if (!measured.remark.empty()) {
+      sink_.warn({measured.remark, measured.remedy});
+    }
     sink_.append(measured.samples);
     record_.append_timelines(measured.samples.front(), measured.timelines);
     progress_.end(cell.label(), static_cast<double>(monotonic_ns() - start_ns) * 1e-9);

@@ -460,6 +460,17 @@ class Exec(BenchTest):
         process.wait()
         until(self, lambda: not is_alive(child))
 
+    def test_programs_that_shake_off_the_allocator_are_seen(self) -> None:
+        busy = "my $x = 0; for my $i (1 .. 3_000_000) { $x += $i }"
+        done = self.exec("sh", "-c", f"env -u LD_PRELOAD perl -e '{busy}'; :")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(statuses(self.out)[("sh", "jemalloc")], "FAILED")
+        self.assertIn("runs without jemalloc", done.stderr)
+        self.out = Path(self.folder.name) / "part"
+        done = self.exec("sh", "-c", f"env -u LD_PRELOAD sleep 0.1; perl -e '{busy}'; :")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("sleep, which it starts, runs without jemalloc", done.stdout)
+
     def test_a_killed_guard_costs_nothing_that_was_measured(self) -> None:
         mark = Path(self.folder.name) / "started"
         process = subprocess.Popen([ARGUMENTS.bench, "exec", "--allocator=limit", "--against=glibc", "--repetitions=1", f"--out={self.out}",
