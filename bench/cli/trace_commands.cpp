@@ -1,9 +1,5 @@
 // bench trace: looks at traces, checks them, makes them from other files.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,6 +8,8 @@
 #include "bench/cli/commands.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/cells/layout.hpp"
+#include "bench/plan/exec_program.hpp"
+#include "bench/process/process.hpp"
 #include "bench/run/run.hpp"
 #include "bench/run/scratch_folder.hpp"
 #include "bench/plan/suite.hpp"
@@ -19,8 +17,6 @@
 #include "workloads/trace/analyse/import.hpp"
 #include "workloads/trace/analyse/profile.hpp"
 #include "workloads/trace/analyse/synthesize.hpp"
-
-extern char** environ;
 
 namespace bench::cli {
 namespace {
@@ -39,22 +35,15 @@ void draw(const std::string& json, const fs::path& out) {
   if (file == nullptr || std::fclose(file) != 0 || !written) {
     throw std::runtime_error("cannot write " + data.string());
   }
-  const std::string python = fs::exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
-  std::vector<std::string> words = {python, script.string(), data.string(), "-o", out.string()};
-  std::vector<char*> pointers;
-  for (auto& word : words) {
-    pointers.push_back(word.data());
-  }
-  pointers.push_back(nullptr);
-  pid_t pid = -1;
-  int status = -1;
-  if (posix_spawnp(&pid, pointers[0], nullptr, nullptr, pointers.data(), environ) != 0) {
-    throw std::runtime_error(
-        "the chart was not drawn; it needs python3 and matplotlib: apt-get install "
-        "python3-matplotlib");
-  }
-  if (waitpid(pid, &status, 0) != pid || status != 0) {
-    throw std::runtime_error(out.string() + ": the chart was not drawn, for the reason above");
+  Command command;
+  command.words = {fs::exists("/usr/bin/python3") ? "/usr/bin/python3" : find_executable("python3").string(), script.string(), data.string(),
+                   "-o", out.string()};
+  command.environment = environment_with({}, {});
+  command.streams = Streams::kInherited;
+  Signals signals;
+  const Finished finished = run_to_end(command, signals);
+  if (finished.ending != Ending::kExited || finished.code != 0) {
+    throw std::runtime_error(out.string() + ": the chart was not drawn; it needs matplotlib: apt-get install python3-matplotlib");
   }
 }
 

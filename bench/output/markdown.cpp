@@ -316,7 +316,13 @@ std::string allocator_section(const nlohmann::json& environment) {
 }
 
 std::string environment_section(const Report& report) {
-  std::string text = "## Environment\n\n| what | value |\n|---|---|\n";
+  std::string text = "## Environment\n\n";
+  const nlohmann::json& environment = report.facts.environment;
+  if (environment.is_object() && environment.contains("card") && environment["card"].contains("line")) {
+    text += "The host's card: " + escaped(plain(environment["card"]["line"])) +
+            ". Ratios of work that faults hold for hosts with such costs.\n\n";
+  }
+  text += "| what | value |\n|---|---|\n";
   environment_lines(report.facts.environment, "", text);
   return text + '\n' + allocator_section(report.facts.environment);
 }

@@ -14,7 +14,9 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
+#include <sstream>
 #include <utility>
 
 #include "bench/output/format.hpp"
@@ -476,13 +478,40 @@ std::string prices(const Report& report, const Style& style) {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// What the machine charges for memory, at most 80 columns wide: ratios of work that faults hold for such machines.
+std::string host(const Report& report) {
+  const auto card = report.facts.environment.find("card");
+  if (card == report.facts.environment.end() || !card->is_object() || !card->contains("line")) {
+    return "";
+  }
+  std::string out;
+  std::string row = "Host:";
+  for (const std::string& word : words_of(card->at("line").get<std::string>())) {
+    if (row.size() + 1 + word.size() > 80) {
+      out += row + '\n';
+      row = " ";
+    }
+    row += ' ' + word;
+  }
+  return out + row + '\n';
+}
+
+}  // namespace
+
 std::string render_table(const Report& report, const Style& style) {
   const Index index(report);
   std::string text = render_headlines(report, index, style);
   for (const Part& part : parts_of(index)) {
     text += render_part(part, report, index, style);
   }
-  text += legend(report, style);
+  text += legend(report, style) + host(report);
   if (report.facts.cut_off) {
     text += "The run was cut off: cells and repetitions are missing.\n";
   }
