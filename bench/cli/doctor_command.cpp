@@ -12,7 +12,7 @@
 namespace bench::cli {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 struct DoctorWords {
   std::string format = "table";
@@ -20,7 +20,7 @@ struct DoctorWords {
   bool fix = false;
 };
 
-std::string told(const json& object, const char* key) {
+std::string told(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? "not told" : found->is_string() ? found->get<std::string>() : found->dump();
 }
@@ -29,7 +29,7 @@ std::string fact(std::string_view name, std::string_view value) { return fmt::fo
 
 std::string cost_text(double ns) { return ns < 999.5 ? fmt::format("{:.0f} ns", ns) : fmt::format("{:.1f} us", ns / 1000); }
 
-std::string describe_costs(const json& costs) {
+std::string describe_costs(const Json& costs) {
   std::string out = fact("system call", cost_text(costs.at("system_call_ns"))) + fact("reading the clock", cost_text(costs.at("clock_ns"))) +
                     fact("first touch, 4 KiB page", cost_text(costs.at("small_page_ns"))) +
                     fact("first touch, 2 MiB page", costs.contains("huge_page_ns") ? cost_text(costs.at("huge_page_ns")) : "the kernel gives none");
@@ -40,11 +40,11 @@ std::string describe_costs(const json& costs) {
   return out + fact("A/A, slices side by side", percent("slice_spread")) + fact("A/A, slices 50 ms apart", percent("apart_spread"));
 }
 
-std::string describe_cpus(const json& cpu) {
+std::string describe_cpus(const Json& cpu) {
   return fmt::format("{} of {}, {}", cpu.value("usable", 0), cpu.value("count", 0), told(cpu, "model"));
 }
 
-std::string describe_sizes(const json& sizes) {
+std::string describe_sizes(const Json& sizes) {
   std::string out;
   for (const auto& [size, state] : sizes.items()) {
     out += fmt::format("{}{} KiB {}", out.empty() ? "" : ", ", size, state.get<std::string>());
@@ -52,9 +52,9 @@ std::string describe_sizes(const json& sizes) {
   return out.empty() ? "never" : out;
 }
 
-std::string describe_host(const json& environment) {
-  const json& card = environment.at("card");
-  const json& cpu = environment.at("cpu");
+std::string describe_host(const Json& environment) {
+  const Json& card = environment.at("card");
+  const Json& cpu = environment.at("cpu");
   std::string out = fact("host", fmt::format("{}, {}", told(environment, "host"), told(environment, "kernel"))) + fact("hypervisor", told(card, "hypervisor")) +
                     fact("CPUs", describe_cpus(cpu)) + fact("governor, turbo", told(cpu, "governor") + ", " + told(cpu, "turbo")) +
                     fact("load average", told(environment, "load_average")) +
@@ -81,8 +81,8 @@ std::string describe_doubts(const std::vector<HostWarning>& warnings) {
   return out;
 }
 
-json as_json(json environment, const std::vector<HostWarning>& warnings) {
-  environment["doubts"] = json::array();
+Json as_json(Json environment, const std::vector<HostWarning>& warnings) {
+  environment["doubts"] = Json::array();
   for (const auto& warning : warnings) {
     environment["doubts"].push_back({{"what", warning.what}, {"remedy", warning.remedy}});
   }
@@ -90,7 +90,7 @@ json as_json(json environment, const std::vector<HostWarning>& warnings) {
 }
 
 // What can be mended before anything is measured. False if something was refused.
-bool mend_all(const json& environment) {
+bool mend_all(const Json& environment) {
   bool done = true;
   for (const auto& warning : host_warnings(environment)) {
     for (const auto& line : mend(warning)) {
@@ -106,12 +106,12 @@ int examine(const DoctorWords& words) {
     throw UsageError("unknown format '" + words.format + "'; known: table, json");
   }
   const auto look = [](Effort effort) {
-    json environment = describe_environment();
+    Json environment = describe_environment();
     environment["card"] = host_card(effort);
     return environment;
   };
   const bool mended = !words.fix || mend_all(look(Effort::kQuick));
-  const json environment = look(words.quick ? Effort::kQuick : Effort::kThorough);
+  const Json environment = look(words.quick ? Effort::kQuick : Effort::kThorough);
   const auto warnings = host_warnings(environment);
   write_stdout(words.format == "json" ? as_json(environment, warnings).dump(2) + "\n"
                                       : describe_host(environment) + "\n" + describe_costs(environment.at("card").at("costs")) + "\n" + describe_doubts(warnings));

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Words {
+struct RecordWords {
   trace::RecordOptions options;
   std::string out = "app.trace";
   std::string recover;
@@ -102,7 +102,7 @@ std::string describe(const trace::Recording& recording, const trace::RecordOptio
   return out;
 }
 
-int recover(Words words, const Invocation& invocation) {
+int recover(RecordWords words, const Invocation& invocation) {
   if (!invocation.after_dashes.empty()) {
     throw UsageError("--recover runs nothing: leave out what follows --");
   }
@@ -112,7 +112,7 @@ int recover(Words words, const Invocation& invocation) {
   return kAllMeasured;
 }
 
-int act(Words words, const std::vector<std::string>& stray, const Invocation& invocation) {
+int act(RecordWords words, const std::vector<std::string>& stray, const Invocation& invocation) {
   if (!stray.empty()) {
     const bool is_option = stray.front().starts_with("-");
     throw UsageError(is_option ? "unknown option " + stray.front()
@@ -141,7 +141,7 @@ int act(Words words, const std::vector<std::string>& stray, const Invocation& in
 }  // namespace
 
 void add_record(CLI::App& app, Context& context) {
-  auto words = std::make_shared<Words>();
+  auto words = std::make_shared<RecordWords>();
   CLI::App* command = app.add_subcommand(
       "record",
       "Record the allocation calls of a program: bench record -o app.trace -- ./app arguments");

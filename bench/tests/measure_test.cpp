@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "bench/measure/environment.hpp"
+#include "bench/measure/host_card.hpp"
 #include "bench/measure/peak_watch.hpp"
 #include "bench/measure/process_memory.hpp"
 #include "bench/measure/sha256.hpp"
@@ -232,6 +233,43 @@ TEST(HostWarnings, NameEachDoubtAndNoOther) {
                            "LD_PRELOAD=/x.so is not passed on"}) {
     EXPECT_THAT(text, testing::HasSubstr(part));
   }
+}
+
+TEST(HostCard, HasEveryCost) {
+  const auto card = host_card(Effort::kQuick);
+  const auto& costs = card.at("costs");
+  for (const char* key : {"system_call_ns", "clock_ns", "small_page_ns"}) {
+    EXPECT_GT(costs.at(key).get<double>(), 0) << key;
+  }
+  EXPECT_EQ(costs.at("give_back_ns").size(), 4U);
+  EXPECT_THAT(card.at("line").get<std::string>(), testing::HasSubstr("giving back 1/33/34/512 pages"));
+}
+
+TEST(HostWarnings, TellWhatSpoilsFiguresAndWhatMendsIt) {
+  nlohmann::json environment = {{"cpu", {{"usable", 2}, {"turbo", true}}}, {"allocator_variables", nlohmann::json::array()}, {"build_type", "Release"}};
+  environment["card"] = {{"steal_share", 0.2}, {"swap_used_bytes", 1 << 30}, {"clock_source", "hpet"}, {"costs", {{"slice_spread", 0.2}}},
+                         {"cgroup", {{"cpu.max", "100000 100000"}}}, {"numa_nodes", "0-1"}, {"numa_balancing", "1"}};
+  std::string all;
+  std::size_t mendable = 0;
+  for (const auto& warning : host_warnings(environment)) {
+    all += warning.what + "\n";
+    mendable += warning.settings.empty() ? 0 : 1;
+    EXPECT_FALSE(warning.remedy.empty());
+  }
+  for (const char* part : {"turbo is on", "gave 20 %", "1024 MiB are swapped out", "the clock is hpet", "cpu.max", "memory nodes 0-1", "differ by 20.0 %"}) {
+    EXPECT_THAT(all, testing::HasSubstr(part));
+  }
+  EXPECT_EQ(mendable, 2U);
+}
+
+TEST(HostWarnings, MendingWritesTheSettingAndSaysWhatItWas) {
+  const std::string file = testing::TempDir() + "/setting." + std::to_string(getpid());
+  std::ofstream(file) << "powersave\n";
+  const auto lines = mend({"", "", {{file, "performance"}, {"/no/such/file", "1"}}});
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0], file + " is now performance (was powersave)");
+  EXPECT_THAT(lines[1], testing::HasSubstr("stays absent: No such file"));
+  std::remove(file.c_str());
 }
 
 }  // namespace
