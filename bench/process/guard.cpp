@@ -75,9 +75,14 @@ int kill_marked(const std::string& mark) {
 
 class Guard {
  public:
-  Guard() : mark_(new_mark()) {
-    void* page = mmap(nullptr, kSlots * sizeof(Slot), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    slots_ = page == MAP_FAILED ? std::span<Slot>() : std::span(static_cast<Slot*>(page), kSlots);
+  Guard() { begin(); }
+
+  // A fork of us begins anew: the other's guard, table and mark are the other's.
+  void be_ours() {
+    if (owner_ != getpid()) {
+      process_ = 0;
+      begin();
+    }
   }
 
   ~Guard() {
@@ -118,10 +123,14 @@ class Guard {
   [[nodiscard]] const std::string& mark() const { return mark_; }
 
  private:
+  void begin() {
+    owner_ = getpid();
+    mark_ = new_mark();
+    void* page = mmap(nullptr, kSlots * sizeof(Slot), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    slots_ = page == MAP_FAILED ? std::span<Slot>() : std::span(static_cast<Slot*>(page), kSlots);
+  }
+
   [[nodiscard]] bool is_running() {
-    if (owner_ != getpid()) {
-      process_ = 0;  // we are a fork of the one that it guards
-    }
     if (process_ == 0 || !has_ended(descriptor_)) {
       return process_ != 0;
     }
@@ -149,7 +158,6 @@ class Guard {
       return false;
     }
     process_ = child;
-    owner_ = bench;
     return true;
   }
 
@@ -178,15 +186,16 @@ class Guard {
     _exit(0);
   }
 
-  const std::string mark_;
+  std::string mark_;
   std::span<Slot> slots_;
   pid_t process_ = 0;
-  pid_t owner_ = 0;  // who started it: a fork of bench must not end it
+  pid_t owner_ = 0;
   int descriptor_ = -1;
 };
 
 Guard& the_guard() {
   static Guard guard;
+  guard.be_ours();
   return guard;
 }
 
