@@ -32,7 +32,8 @@ const kSections = [
 
 // The answer for a kind of work in a sentence; what is behind it unfolds.
 function verdictElement({ kind, sentences }, place) {
-  return element("details", { class: "verdicts", open: place === 0 }, element("summary", {}, element("strong", {}, `${kind[0].toUpperCase()}${kind.slice(1)}: `), sentences[0]), element("ul", {}, ...sentences.slice(1).map((sentence) => element("li", {}, sentence))));
+  const first = sentences[0].replace(`${kind}: `, "");
+  return element("details", { class: "verdicts", open: place === 0 }, element("summary", {}, element("strong", {}, `${kind[0].toUpperCase()}${kind.slice(1)}: `), first), element("ul", {}, ...sentences.slice(1).map((sentence) => element("li", {}, sentence))));
 }
 
 class Page {

@@ -43,7 +43,8 @@ export function drawPrice(place, view, looks, choice, state) {
   const slider = element("input", { type: "range", id: "price-slider", min: kLowest, max: kHighest, step: 0.25, value: Math.log2(choice.price), "aria-valuetext": `${priceText(choice.price)} a CPU`, oninput: (event) => { state.set("price", String(2 ** Number(event.target.value))); document.getElementById("price-slider")?.focus(); } });
   const grid = element("div", { class: "multiples" });
   place.replaceChildren(element("div", {}, element("label", { for: "price-slider", class: "note" }, `Memory that costs as much as one CPU: ${priceText(choice.price)} `), slider), legend(looks, kinds[0].lines.map(([name]) => name)), grid,
-    element("p", { class: "note" }, view.view.prices.join(" ")));
+    element("ul", { class: "note" }, ...view.view.prices.map((line) => element("li", {}, line))),
+    element("p", { class: "note" }, "Means over the families of a kind, where the baseline's CPU time is spread evenly over them. They have no interval: whether two allocators differ at all is in the tables of ratios."));
   for (const { kind, lines } of kinds) {
     const cell = element("div", {}, element("h3", {}, kind));
     grid.append(cell);
