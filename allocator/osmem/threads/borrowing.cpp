@@ -43,16 +43,10 @@ std::uint32_t take_half(Block*& list, std::uint32_t want, bool only_block_too, B
 
 }  // namespace
 
-bool Heap::borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain) {
-  if (lender.partial == 0) return false;
-  const std::uint32_t half = (slab_numbered(lender.partial)->free_count + 1) / 2;
-  return take_free(lender, std::min(want, half), chain);
-}
-
 bool Heap::borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain) {
   const std::uint32_t most_bytes = kClassBytes[size_class] + kClassBytes[size_class] / 4;
   for (std::uint32_t c = size_class + 1; c < kClassCount && kClassBytes[c] <= most_bytes; ++c) {
-    if (borrow_from_slabs(bins[c], want, chain)) return true;
+    if (take_free(bins[c], want, chain)) return true;
   }
   return false;
 }
@@ -65,7 +59,7 @@ bool Heap::borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain&
   const std::uint32_t most_bytes = most_bytes_from_lists(borrower);
   for (std::uint32_t c = size_class + 1; c < kClassCount && kClassBytes[c] <= most_bytes; ++c) {
     Bin& lender = bins[c];
-    if (borrow_from_slabs(lender, want, chain)) return true;
+    if (take_free(lender, want, chain)) return true;
     const bool only_block_too = kClassBytes[c] >= kLentSingly;
     const std::uint32_t freed = take_half(lender.freed, want, only_block_too, chain);
     lender.budget += static_cast<std::int32_t>(freed);

@@ -132,9 +132,8 @@ struct Heap {
  private:
   bool take_free(Bin& bin, std::uint32_t want, BlockChain& chain);
   void take_in(std::uintptr_t arrived);
-  // Up to `want` blocks of a larger class: of the first partial slab of one; of the next classes' slabs; also of what the thread keeps
+  // Blocks of a larger class, `want` or as many as a slab's short list has: of the next classes' slabs; also of what the thread keeps
   // in its lists, while loans are left. False: there are none to lend.
-  bool borrow_from_slabs(Bin& lender, std::uint32_t want, BlockChain& chain);
   bool borrow(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   bool borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain& chain);
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
