@@ -28,7 +28,8 @@ struct Front {
   Block* rest;  // of the list
 };
 
-// Aborts where there are more than the slab has handed out: a list that a block freed twice has closed to a ring has no end.
+// Aborts where there are more than the slab can have: a list that a block freed twice has closed to a ring has no end. The slab may be
+// another thread's: only what is fixed is read of it.
 Front front_of(Block* list) {
   const std::size_t slice = g_region.slice_of(list);
   Front front{slab_of_slice(slice), list, 1, list->next};
@@ -36,7 +37,7 @@ Front front_of(Block* list) {
   while (g_region.slice_of(front.rest) == slice) {
     front.last = front.rest;
     front.rest = front.rest->next;
-    check(++front.count <= front.slab->carved_count, "free of a block that was freed before", front.last);
+    check(++front.count <= front.slab->capacity, "free of a block that was freed before", front.last);
   }
   return front;
 }
