@@ -177,7 +177,26 @@ Candidate Registry::renamed(Candidate candidate, const std::string& name) const 
 }
 
 std::vector<Candidate> Registry::parse(std::string_view list) const {
+  return parse(list, nullptr);
+}
+
+std::vector<Candidate> Registry::parse(std::string_view list, const Refused& refused) const {
   std::vector<Candidate> raw;
+  std::vector<std::string> refused_names;
+  // Adds what `text` means. One that is refused is added, too, so that settings behind it find their allocator.
+  const auto add = [&](const std::string& text, const std::string& label) {
+    try {
+      raw.push_back(label.empty() ? resolve(text) : renamed(resolve(text), label));
+    } catch (const UnusableAllocator& error) {
+      if (!refused) {
+        throw;
+      }
+      const std::string name = !label.empty() ? label : is_path(text) ? label_of(text) : text;
+      refused(name, error.what());
+      refused_names.push_back(name);
+      raw.push_back({name, {}, {}});
+    }
+  };
   for (const auto& piece : split(list, ',')) {
     const auto equals = piece.find('=');
     if (is_environment_setting(piece)) {
@@ -188,11 +207,14 @@ std::vector<Candidate> Registry::parse(std::string_view list) const {
       const auto found = installed();
       raw.insert(raw.end(), found.begin(), found.end());
     } else if (equals != std::string::npos && piece.find('/') > equals) {
-      raw.push_back(renamed(resolve(piece.substr(equals + 1)), piece.substr(0, equals)));
+      add(piece.substr(equals + 1), piece.substr(0, equals));
     } else {
-      raw.push_back(resolve(piece));
+      add(piece, "");
     }
   }
+  std::erase_if(raw, [&](const Candidate& candidate) {
+    return std::find(refused_names.begin(), refused_names.end(), candidate.name) != refused_names.end();
+  });
   std::vector<Candidate> out;
   for (auto& candidate : raw) {
     add_unless_present(out, std::move(candidate));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -60,6 +61,9 @@ class Registry {
   //                             next piece looks like an option of it: dirty_decay_ms:0
   // Throws UnusableAllocator. Repeated names are an error unless they are the same configuration.
   [[nodiscard]] std::vector<Candidate> parse(std::string_view list) const;
+  // The same, but a name or path that cannot be used is told to `refused` with the reason, and the rest goes on.
+  using Refused = std::function<void(const std::string& name, const std::string& reason)>;
+  [[nodiscard]] std::vector<Candidate> parse(std::string_view list, const Refused& refused) const;
 
  private:
   [[nodiscard]] Candidate resolve(const std::string& text) const;

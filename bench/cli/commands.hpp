@@ -39,6 +39,7 @@ void add_trace(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_results(CLI::App& app, Context& context);
+void add_verify(CLI::App& app, Context& context);
 
 // What `bench list workloads --profile` does, for one workload with or without parameters.
 int profile_workload(const std::string& text);

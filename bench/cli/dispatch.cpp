@@ -91,6 +91,7 @@ int dispatch(Invocation invocation) {
   add_report(app, context);
   add_compare(app, context);
   add_results(app, context);
+  add_verify(app, context);
 
   auto words = words_for_parser(context.invocation);
   refuse_empty_values(words);
