@@ -14,7 +14,7 @@ from pathlib import Path
 
 # Lowest first: a folder may include itself and those before it.
 LAYERS = {
-    "allocator/osmem": ["base", "os", "pages", "slabs", "threads", "api"],
+    "allocator/osmem": ["base", "os", "pages", "slabs", "threads", "api", "hardened"],
     "bench": ["allocators", "measure", "model", "stats", "output", "process", "protocol", "plan", "record", "cells", "worker", "run", "verify", "cli"],
     "workloads/trace": ["format", "record", "replay", "analyse"],
 }

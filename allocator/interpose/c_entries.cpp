@@ -6,6 +6,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <cstdint>
 
 #include "allocator/interpose/alignment.hpp"
 #include "allocator/interpose/core.hpp"
@@ -55,8 +56,11 @@ INTERPOSE_EXPORT void* aligned_alloc(size_t alignment, size_t size) noexcept {
   return interpose::is_power_of_two(alignment) ? allocate_aligned(alignment, size) : fail(EINVAL);
 }
 
-// As glibc: an alignment that is no power of two is rounded up to one.
+// As glibc: an alignment that is no power of two is rounded up to one, if there is one.
 INTERPOSE_EXPORT void* memalign(size_t alignment, size_t size) noexcept {
+  if (alignment > SIZE_MAX / 2 + 1) {
+    return fail(EINVAL);
+  }
   return alignment <= kLargestAlignment ? Core::aligned_alloc(std::bit_ceil(alignment), size)
                                         : fail(ENOMEM);
 }

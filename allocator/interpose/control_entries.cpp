@@ -69,6 +69,7 @@ INTERPOSE_EXPORT struct mallinfo2 mallinfo2() noexcept {
   const interpose::Numbers numbers = totals();
   struct mallinfo2 info = {};
   info.arena = numbers.heap_bytes;
+  info.ordblks = numbers.free_count;
   info.hblks = numbers.mapped_count;
   info.hblkhd = numbers.mapped_bytes;
   info.uordblks = numbers.allocated_bytes;
@@ -81,6 +82,7 @@ INTERPOSE_EXPORT struct mallinfo mallinfo() noexcept {
   const struct mallinfo2 wide = mallinfo2();
   struct mallinfo info = {};
   info.arena = saturated(wide.arena);
+  info.ordblks = saturated(wide.ordblks);
   info.hblks = saturated(wide.hblks);
   info.hblkhd = saturated(wide.hblkhd);
   info.uordblks = saturated(wide.uordblks);

@@ -17,6 +17,7 @@ struct Numbers {
   size_t heap_bytes = 0;  // taken from the system for the heap, mappings of single blocks excluded
   size_t allocated_bytes = 0;   // handed out and not yet freed, large blocks included
   size_t free_bytes = 0;        // of heap_bytes: free
+  size_t free_count = 0;        // free blocks that were handed out before
   size_t mapped_bytes = 0;      // in mappings of single large blocks
   size_t mapped_count = 0;      // number of such mappings
   size_t releasable_bytes = 0;  // what trim(0) could give back

@@ -6,6 +6,7 @@
 // runtime is looked up at that moment, so that one which came later by dlopen is found too.
 #include <dlfcn.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
 #include <new>
@@ -85,6 +86,10 @@ inline void* allocate(size_t size, const Tag&... tag) noexcept(sizeof...(Tag) > 
 template <typename... Tag>
 void* allocate_aligned(size_t size, std::align_val_t alignment,
                        const Tag&... tag) noexcept(sizeof...(Tag) > 0) {
+  // The runtime's aligned form rounds the size up to the alignment without looking whether it wraps.
+  if (size > PTRDIFF_MAX) {
+    return retry(size, tag...);
+  }
   const auto value = static_cast<size_t>(alignment);
   const bool usable = interpose::is_power_of_two(value) && value <= size_t{1} << 62;
   void* const block = usable ? Core::aligned_alloc(value, size) : nullptr;

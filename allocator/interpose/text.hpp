@@ -2,6 +2,7 @@
 // One owner, one thread. What does not fit is cut off.
 #pragma once
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,7 +37,8 @@ class Text {
   void write_to(int fd) const noexcept {
     size_t done = 0;
     while (done < used_) {
-      const ssize_t written = ::write(fd, bytes_ + done, used_ - done);
+      // Not write(), which is a cancellation point: a report would be one, too.
+      const long written = syscall(SYS_write, fd, bytes_ + done, used_ - done);
       if (written < 0 && errno != EINTR) {
         return;
       }

@@ -153,6 +153,8 @@ Observation judge(Kind kind, const Finished& finished, std::string_view said, st
         return {Verdict::kNotJudged, "", 0, after_mark(said, "@cannot-judge")};
       }
       break;
+    case Ending::kLost:
+      return {Verdict::kNotJudged, "", 0, "its end was not seen: somebody else waited for it"};
     case Ending::kKilled:
       break;
   }

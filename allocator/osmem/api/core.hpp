@@ -23,6 +23,7 @@ struct Core {
   static size_t usable_size(const void* block) noexcept { return osmem::usable_size(block); }
   static void free_sized(void* block, size_t) noexcept { osmem::fast_free(block); }
   static void free_aligned_sized(void* block, size_t, size_t) noexcept { osmem::fast_free(block); }
+  static size_t trim_bytes(size_t keep_bytes) noexcept { return osmem::trim(keep_bytes); }
   static bool trim(size_t keep_bytes) noexcept { return osmem::trim(keep_bytes) != 0; }
   static void stats(interpose::Numbers& out) noexcept { osmem::fill_numbers(out); }
 };

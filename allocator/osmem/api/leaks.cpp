@@ -1,6 +1,7 @@
 // The leak report and the heap map: both walk every block and page that the heap knows.
 
 #include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/api/process.hpp"
 #pragma GCC visibility push(default)
@@ -96,6 +97,63 @@ void dump_run(Writer& out, std::uint32_t page, std::uint32_t pages, char kind) {
   out.text(", \"pages\": ").number(pages).text("}\n");
 }
 
+// A run of pages, or a mapping: what a walk under a lock meets.
+struct Record {
+  std::uintptr_t place;  // first page, or address
+  std::size_t length;    // pages, or bytes
+  char kind;             // as PageHeap::for_each_run() names runs; 'm': a mapping
+};
+
+// All runs and mappings, in memory of its own. Nothing is written while a lock is held: whoever reads what we write may be a thread
+// that waits for that lock.
+class Records {
+ public:
+  Records() {
+    for (room_ = kFirstRoom; walk(); room_ *= 4) {
+    }
+  }
+  ~Records() { release(); }
+  Records(const Records&) = delete;
+  Records& operator=(const Records&) = delete;
+
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (std::size_t i = 0; i < count_ && i < room_ && records_ != nullptr; ++i) visit(records_[i]);
+  }
+
+ private:
+  static constexpr std::size_t kFirstRoom = 2048;
+
+  // False: all is there, or there is no memory for it. True: more room is wanted.
+  bool walk() {
+    release();
+    records_ = static_cast<Record*>(os::map(bytes(), os::page_bytes()));
+    if (records_ == nullptr) return false;
+    g_page_heap.for_each_run([this](std::uint32_t page, std::uint32_t pages, char kind) { add({page, pages, kind}); });
+    large::for_each(
+        [](void* address, std::size_t length, void* self) {
+          static_cast<Records*>(self)->add({reinterpret_cast<std::uintptr_t>(address), length, 'm'});
+        },
+        this);
+    return count_ > room_;
+  }
+  void add(Record record) {
+    if (count_ < room_) records_[count_] = record;
+    ++count_;
+  }
+  void release() {
+    if (records_ != nullptr) os::unmap(records_, bytes_);
+    records_ = nullptr;
+    count_ = 0;
+  }
+  std::size_t bytes() { return bytes_ = (room_ * sizeof(Record) + os::page_bytes() - 1) & ~(os::page_bytes() - 1); }
+
+  Record* records_ = nullptr;
+  std::size_t room_ = 0;
+  std::size_t bytes_ = 0;
+  std::size_t count_ = 0;
+};
+
 }  // namespace
 }  // namespace osmem
 
@@ -103,14 +161,16 @@ extern "C" size_t os_check_leaks(int fd) noexcept {
   using namespace osmem;
   if (!ensure_started()) return 0;
   give_back_everything();  // so that what is left is live
+  const Records records;
   LeakReport report{Writer(fd)};
   add_slab_blocks(report);
-  g_page_heap.for_each_run([&report](std::uint32_t page, std::uint32_t pages, char kind) {
-    if (kind == 'u' && !is_slab_page(page)) report.add(g_region.page_start(page), std::size_t{pages} << kPageShift);
+  records.for_each([&report](const Record& record) {
+    if (record.kind == 'm') {
+      report.add(reinterpret_cast<const void*>(record.place), record.length);
+    } else if (record.kind == 'u' && !is_slab_page(static_cast<std::uint32_t>(record.place))) {
+      report.add(g_region.page_start(record.place), record.length << kPageShift);
+    }
   });
-  large::for_each(
-      [](void* address, std::size_t bytes, void* context) { static_cast<LeakReport*>(context)->add(address, bytes); },
-      &report);
   if (report.count != 0) {
     report.out.text("osmem: ").number(report.count).text(" blocks leaked, ").number(report.total_bytes);
     report.out.text(" bytes in total\n");
@@ -122,19 +182,19 @@ extern "C" bool os_heap_dump(int fd) noexcept {
   using namespace osmem;
   if (!ensure_started()) return false;
   give_back_everything();  // so that what is left is live
+  const Records records;
   Writer out(fd);
   out.text("{\"record\": \"heap\", \"allocator\": \"osmem\", \"page_bytes\": ").number(kPageBytes);
   out.text(", \"pages\": ");
   // Relaxed: a snapshot.
   out.number(g_slice_count.load(std::memory_order_relaxed) * kPagesPerSlice).text("}\n");
-  g_page_heap.for_each_run([&out](std::uint32_t page, std::uint32_t pages, char kind) {
-    dump_run(out, page, pages, kind);
+  records.for_each([&out](const Record& record) {
+    if (record.kind == 'm') return;
+    dump_run(out, static_cast<std::uint32_t>(record.place), static_cast<std::uint32_t>(record.length), record.kind);
   });
   for_each_slab_slice([&out](const Slab& slab) { dump_slab(out, slab); });
-  large::for_each(
-      [](void*, std::size_t bytes, void* context) {
-        static_cast<Writer*>(context)->text("{\"record\": \"mapping\", \"bytes\": ").number(bytes).text("}\n");
-      },
-      &out);
+  records.for_each([&out](const Record& record) {
+    if (record.kind == 'm') out.text("{\"record\": \"mapping\", \"bytes\": ").number(record.length).text("}\n");
+  });
   return out.flush();
 }

@@ -5,15 +5,14 @@
 
 #include <cstring>
 
+#include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/base/writer.hpp"
 
 namespace osmem {
 
 constinit Options g_options;
 
-namespace {
-
-// The value of an environment variable; null if unset. Reads environ itself: it may be null this early.
+// Reads environ itself: it may be null this early.
 const char* value_of(const char* name) {
   if (environ == nullptr) return nullptr;
   const std::size_t length = std::strlen(name);
@@ -22,6 +21,8 @@ const char* value_of(const char* name) {
   }
   return nullptr;
 }
+
+namespace {
 
 void warn(const char* name, const char* value, const char* expected) {
   Writer(STDERR_FILENO)
@@ -112,12 +113,23 @@ void read_stats() {
   }
 }
 
+void read_on_error() {
+  const char* value = value_of("OSMEM_ON_ERROR");
+  if (value == nullptr) return;
+  if (std::strcmp(value, "report") == 0) {
+    g_errors_are_only_reported = true;
+  } else if (std::strcmp(value, "abort") != 0) {
+    warn("OSMEM_ON_ERROR", value, "abort or report");
+  }
+}
+
 }  // namespace
 
 void read_options() {
   if (getauxval(AT_SECURE) != 0) return;
   read_heap();
   read_stats();
+  read_on_error();
   read_flag("OSMEM_LEAKS", g_options.leaks);
   read_flag("OSMEM_VERBOSE", g_options.verbose);
   read_flag("OSMEM_BACKGROUND", g_options.background);

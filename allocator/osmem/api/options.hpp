@@ -28,4 +28,7 @@ extern constinit Options g_options;
 // Reads the environment into g_options; called once, while the heap starts.
 void read_options();
 
+// The value of an environment variable; null if unset.
+const char* value_of(const char* name);
+
 }  // namespace osmem

@@ -1,4 +1,4 @@
-// The C interface of osmem.h.
+// The C interface of osmem.h, over the core that is built: the default or the hardened one.
 #pragma GCC visibility push(default)
 #include "allocator/osmem/api/osmem.h"
 #pragma GCC visibility pop
@@ -7,38 +7,38 @@
 #include <cstring>
 
 #include "allocator/interpose/alignment.hpp"
-#include "allocator/osmem/api/alloc.hpp"
+#include OSMEM_CORE
 
 extern "C" {
 
-void* os_malloc(size_t size) noexcept { return osmem::fast_malloc(size); }
+void* os_malloc(size_t size) noexcept { return Core::malloc(size); }
 
-void os_free(void* ptr) noexcept { osmem::fast_free(ptr); }
+void os_free(void* ptr) noexcept { Core::free(ptr); }
 
-void* os_calloc(size_t nmemb, size_t size) noexcept { return osmem::allocate_zeroed(nmemb, size); }
+void* os_calloc(size_t nmemb, size_t size) noexcept { return Core::calloc(nmemb, size); }
 
-void* os_realloc(void* ptr, size_t size) noexcept { return osmem::reallocate(ptr, size); }
+void* os_realloc(void* ptr, size_t size) noexcept { return Core::realloc(ptr, size); }
 
 void* os_aligned_alloc(size_t alignment, size_t size) noexcept {
   if (!interpose::is_power_of_two(alignment)) {
     errno = EINVAL;
     return nullptr;
   }
-  return osmem::allocate_aligned(alignment, size);
+  return Core::aligned_alloc(alignment, size);
 }
 
-size_t os_usable_size(const void* ptr) noexcept { return osmem::usable_size(ptr); }
+size_t os_usable_size(const void* ptr) noexcept { return Core::usable_size(ptr); }
 
-void os_free_sized(void* ptr, size_t) noexcept { osmem::fast_free(ptr); }
+void os_free_sized(void* ptr, size_t size) noexcept { Core::free_sized(ptr, size); }
 
 void* os_memdup(const void* src, size_t size) noexcept {
-  void* copy = osmem::fast_malloc(size);
+  void* copy = Core::malloc(size);
   return copy == nullptr || size == 0 ? copy : std::memcpy(copy, src, size);
 }
 
 size_t os_trim(size_t keep_bytes) noexcept {
   const int saved_errno = errno;
-  const size_t trimmed = osmem::trim(keep_bytes);
+  const size_t trimmed = Core::trim_bytes(keep_bytes);
   errno = saved_errno;
   return trimmed;
 }

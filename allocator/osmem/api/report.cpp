@@ -199,6 +199,9 @@ void fill_numbers(interpose::Numbers& out) {
   out.allocated_bytes = shot.totals.allocated_bytes;
   const std::size_t in_heap = shot.totals.allocated_bytes - shot.large.live_bytes;
   out.free_bytes = out.heap_bytes > in_heap ? out.heap_bytes - in_heap : 0;
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    out.free_count += shot.classes[c].free + shot.classes[c].remote + shot.own_lists[c];
+  }
   out.mapped_bytes = shot.large.mapped_bytes;
   out.mapped_count = shot.large.live_count;
   out.releasable_bytes = shot.totals.dirty_bytes + shot.large.cached_bytes;

@@ -40,4 +40,10 @@ inline constexpr std::size_t kMinAlignBytes = 16;
 inline constexpr std::size_t kDefaultMapThresholdBytes = std::size_t{128} << 10;
 inline constexpr std::size_t kMaxMapThresholdBytes = std::size_t{2} << 20;
 
+// Whether this is libosmem-hardened.so: the same sources, compiled with another policy. See ../hardened.
+#ifndef OSMEM_HARDENED
+#define OSMEM_HARDENED 0
+#endif
+inline constexpr bool kHardened = OSMEM_HARDENED != 0;
+
 }  // namespace osmem

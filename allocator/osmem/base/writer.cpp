@@ -1,5 +1,6 @@
 #include "allocator/osmem/base/writer.hpp"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +13,8 @@ namespace osmem {
 bool Writer::flush() {
   const int saved_errno = errno;
   for (std::size_t done = 0; done < used_ && !failed_;) {
-    const ssize_t written = write(fd_, buffer_ + done, used_ - done);
+    // Not write(), which is a cancellation point: whoever asks for a report does not expect one.
+    const long written = syscall(SYS_write, fd_, buffer_ + done, used_ - done);
     if (written > 0) {
       done += static_cast<std::size_t>(written);
     } else if (written == 0 || errno != EINTR) {
@@ -56,6 +58,18 @@ Writer& Writer::address(const void* pointer) {
     put("0123456789abcdef"[digit]);
   }
   return *this;
+}
+
+constinit bool g_errors_are_only_reported = false;
+
+void wrong_call(const WrongCall& wrong) {
+  {
+    Writer line(STDERR_FILENO);
+    line.text("osmem: ").text(wrong.call).text("(").address(wrong.pointer).text("): ").text(wrong.what);
+    if (wrong.block_bytes != 0) line.text("; a block of ").number(wrong.block_bytes).text(" bytes");
+    line.text("\n");
+  }
+  if (!g_errors_are_only_reported) std::abort();
 }
 
 void die(const char* reason, const void* pointer) {

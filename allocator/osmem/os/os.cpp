@@ -111,6 +111,11 @@ GivenBack given_back() {
   return {g_calls.load(std::memory_order_relaxed), g_pages.load(std::memory_order_relaxed), g_ns.load(std::memory_order_relaxed)};
 }
 
+bool is_mapped(void* page) {
+  const KeptErrno kept;
+  return madvise(page, page_bytes(), MADV_NORMAL) == 0;  // ENOMEM: not mapped
+}
+
 void* map(std::size_t bytes, std::size_t alignment) {
   const KeptErrno kept;
   return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE, 0);

@@ -33,6 +33,9 @@ struct GivenBack {
 };
 GivenBack given_back();
 
+// Whether the page at that address is mapped. Its contents and protection stay.
+bool is_mapped(void* page);
+
 // A zeroed mapping of its own, aligned to `alignment`.
 void* map(std::size_t bytes, std::size_t alignment);
 

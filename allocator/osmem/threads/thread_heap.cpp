@@ -5,6 +5,7 @@
 
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/slabs/carve_order.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/threads/remote_cache.hpp"
 
@@ -151,13 +152,15 @@ std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
   const std::uint32_t pages_before = slab->pages_of(slab->carved_count);
   slab->carved_count += count;
   use_pages(slab, pages_before);
-  auto* last = reinterpret_cast<Block*>(first);
+  const CarveOrder order(count);
+  auto* const head = reinterpret_cast<Block*>(first + std::uintptr_t{order(0)} * bytes);
+  Block* last = head;
   for (std::uint32_t i = 1; i < count; ++i) {
-    auto* next = reinterpret_cast<Block*>(first + std::uintptr_t{i} * bytes);
+    auto* next = reinterpret_cast<Block*>(first + std::uintptr_t{order(i)} * bytes);
     last->next = next;
     last = next;
   }
-  chain.append(reinterpret_cast<Block*>(first), last, count);
+  chain.append(head, last, count);
   return count;
 }
 

@@ -219,3 +219,24 @@ SCENARIO("threads.small-stack", kMustHold, "threads with the least stack allocat
     pthread_join(thread, NULL);
   }
 }
+
+//// a report that a thread of the same process reads
+typedef int (*HeapDump)(int);
+static int report_ends[2];
+static void* read_report(void* argument) {
+  char text[512];
+  while (read(report_ends[0], text, sizeof text) > 0) drop_block(new_block(100000));
+  return argument;
+}
+SCENARIO("threads.report-into-own-pipe", kMustHold, "os_heap_dump into a pipe that a thread of the process reads, which allocates meanwhile") {
+  HeapDump dump = (HeapDump)find_function("os_heap_dump");
+  if (dump == NULL) not_applicable("no os_heap_dump");
+  static char* blocks[4000];
+  pthread_t reader;
+  for (int i = 0; i < 4000; ++i) blocks[i] = new_block(i % 2 != 0 ? 40000 : 200);
+  for (int i = 0; i < 4000; i += 4) free(blocks[i + 1]);
+  HOLDS(pipe(report_ends) == 0 && pthread_create(&reader, NULL, read_report, NULL) == 0);
+  HOLDS(dump(report_ends[1]));
+  close(report_ends[1]);
+  pthread_join(reader, NULL);
+}

@@ -1,0 +1,154 @@
+#include "allocator/osmem/hardened/blocks.hpp"
+
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "allocator/osmem/base/lock.hpp"
+#include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/pages/large.hpp"
+#include "allocator/osmem/slabs/blocks.hpp"
+
+namespace osmem::hardened {
+namespace {
+
+constexpr std::size_t kGranuleShift = 4;
+constexpr unsigned kSizeBits = 44;
+// The table becomes usable in steps of this size: each covers 8 MiB of the heap.
+constexpr std::size_t kStepBytes = std::size_t{64} << 10;
+
+constinit std::uint64_t g_secret = 0;
+constinit std::atomic<std::uint64_t>* g_live = nullptr;
+constinit std::size_t g_live_reserved_bytes = 0;
+constinit std::atomic<std::size_t> g_live_usable_bytes{0};
+constinit Lock g_live_lock;
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+  return x ^ (x >> 31);
+}
+
+std::uint64_t key_of(std::uintptr_t start) { return mix(start ^ g_secret); }
+
+// Beside the size, so that a size alone cannot be changed.
+std::uint64_t check_of(std::uintptr_t start, std::size_t size) {
+  return mix(start + g_secret + size * 0x9e3779b97f4a7c15U) << kSizeBits;
+}
+
+unsigned char pad_byte() { return static_cast<unsigned char>(g_secret >> 24 | 0x80); }
+
+bool make_usable(std::size_t bytes) {
+  const Guard guard(g_live_lock);
+  const std::size_t usable = g_live_usable_bytes.load(std::memory_order_relaxed);  // relaxed: under the lock
+  if (bytes <= usable) return true;
+  const std::size_t wanted = (bytes + kStepBytes - 1) / kStepBytes * kStepBytes;
+  if (wanted > g_live_reserved_bytes) return false;
+  if (!os::commit(reinterpret_cast<std::byte*>(g_live) + usable, wanted - usable)) return false;
+  g_live_usable_bytes.store(wanted, std::memory_order_release);  // pairs with the loads below
+  return true;
+}
+
+struct Bit {
+  std::size_t word;
+  std::uint64_t mask;
+};
+
+Bit bit_of(std::uintptr_t block) {
+  const std::size_t granule = (block - g_heap_base) >> kGranuleShift;
+  return {granule / 64, std::uint64_t{1} << granule % 64};
+}
+
+bool is_usable(const Bit& bit) {
+  return (bit.word + 1) * 8 <= g_live_usable_bytes.load(std::memory_order_acquire);  // pairs with make_usable()
+}
+
+Place find_in_slab(std::uintptr_t address, std::size_t slice) {
+  const Slab* slab = &g_region.slabs[slice];
+  const std::size_t first_slice = slice - slab->head_offset;
+  slab -= slab->head_offset;
+  Place place{Kind::kInside, address, slab->block_bytes, 0};
+  const auto offset = static_cast<std::uint32_t>(address - g_region.slice_start(first_slice));
+  const std::uint32_t index = block_index(slab->size_class, offset);
+  if (index * slab->block_bytes != offset || index >= slab->capacity) return place;
+  place.kind = Kind::kBlock;
+  place.previous = index == 0 ? 0 : address - slab->block_bytes;
+  return place;
+}
+
+}  // namespace
+
+Place find(const void* ptr) {
+  const auto address = reinterpret_cast<std::uintptr_t>(ptr);
+  const std::size_t slice = g_region.slice_of(ptr);
+  if (g_region.slabs != nullptr && in_heap(ptr, slice)) {
+    const Slab& books = g_region.slabs[slice];
+    if (is_slab(books.kind)) return find_in_slab(address, slice);
+    const std::uintptr_t start = g_region.slice_start(slice) + (std::uintptr_t{books.head_offset} << kPageShift);
+    if (books.kind != SliceKind::kRun || address != start) return {Kind::kInside, address, 0, 0};
+    return {Kind::kRun, address, std::size_t{books.run_pages()} << kPageShift, 0};
+  }
+  const std::size_t mapped = large::usable_bytes(ptr);
+  return mapped != 0 ? Place{Kind::kMapping, address, mapped, 0} : Place{Kind::kForeign, address, 0, 0};
+}
+
+bool start_blocks() {
+  // The kernel's 16 random bytes for each program.
+  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));
+  std::uint64_t seed = os::now_ms() ^ reinterpret_cast<std::uintptr_t>(&random);
+  if (random != nullptr) std::memcpy(&seed, random + 8, sizeof seed);
+  g_secret = mix(seed);
+  const std::size_t bytes = (g_region.max_slices << kSliceShift >> kGranuleShift) / 8;
+  g_live_reserved_bytes = std::max(bytes / kStepBytes * kStepBytes, kStepBytes);
+  g_live = static_cast<std::atomic<std::uint64_t>*>(os::reserve(g_live_reserved_bytes, os::page_bytes()));
+  return g_live != nullptr;
+}
+
+std::uint64_t secret() { return g_secret; }
+
+bool mark_live(std::uintptr_t block, bool& was_live) {
+  const Bit bit = bit_of(block);
+  if (!is_usable(bit) && !make_usable((bit.word + 1) * 8)) return false;
+  // Release: whoever sees the bit sees the trailer that was written before.
+  was_live = (g_live[bit.word].fetch_or(bit.mask, std::memory_order_release) & bit.mask) != 0;
+  return true;
+}
+
+bool is_live(std::uintptr_t block) {
+  const Bit bit = bit_of(block);
+  // Acquire pairs with mark_live().
+  return is_usable(bit) && (g_live[bit.word].load(std::memory_order_acquire) & bit.mask) != 0;
+}
+
+bool end_live(std::uintptr_t block) {
+  const Bit bit = bit_of(block);
+  if (!is_usable(bit)) return false;
+  // Acquire pairs with mark_live(); release: whoever sees the bit gone comes after all use of the block.
+  return (g_live[bit.word].fetch_and(~bit.mask, std::memory_order_acq_rel) & bit.mask) != 0;
+}
+
+void write_trailer(const Place& place, std::size_t size) {
+  const std::size_t room = place.room_bytes - kTrailerBytes;
+  const std::size_t length = std::min(room - size, kMaxPadBytes);
+  std::memset(reinterpret_cast<void*>(place.start + size), pad_byte(), length);
+  std::memset(reinterpret_cast<void*>(place.start + room - length), pad_byte(), length);
+  const std::uint64_t word = (size | check_of(place.start, size)) ^ key_of(place.start);
+  std::memcpy(reinterpret_cast<void*>(place.start + room), &word, sizeof word);
+}
+
+bool read_trailer(const Place& place, std::size_t& size) {
+  const std::size_t room = place.room_bytes - kTrailerBytes;
+  std::uint64_t word = 0;
+  std::memcpy(&word, reinterpret_cast<const void*>(place.start + room), sizeof word);
+  word ^= key_of(place.start);
+  size = word & kMaxBytes;
+  if (size > room || word != (size | check_of(place.start, size))) return false;
+  const auto* pad = reinterpret_cast<const unsigned char*>(place.start + size);
+  const std::size_t length = std::min(room - size, kMaxPadBytes);
+  const auto* before_trailer = reinterpret_cast<const unsigned char*>(place.start + room - length);
+  const auto is_pad = [](unsigned char byte) { return byte == pad_byte(); };
+  return std::all_of(pad, pad + length, is_pad) && std::all_of(before_trailer, before_trailer + length, is_pad);
+}
+
+}  // namespace osmem::hardened
