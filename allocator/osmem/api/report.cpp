@@ -200,7 +200,7 @@ void fill_numbers(interpose::Numbers& out) {
   const std::size_t in_heap = shot.totals.allocated_bytes - shot.large.live_bytes;
   out.free_bytes = out.heap_bytes > in_heap ? out.heap_bytes - in_heap : 0;
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
-    out.free_count += shot.classes[c].free + shot.classes[c].remote + shot.own_lists[c];
+    out.free_count += shot.classes[c].free + shot.own_lists[c];
   }
   out.mapped_bytes = shot.large.mapped_bytes;
   out.mapped_count = shot.large.live_count;
