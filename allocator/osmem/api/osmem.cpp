@@ -7,6 +7,9 @@
 #include <cstring>
 
 #include "allocator/interpose/alignment.hpp"
+#ifndef OSMEM_CORE  // the hardened build names its own
+#define OSMEM_CORE "allocator/osmem/api/core.hpp"
+#endif
 #include OSMEM_CORE
 
 extern "C" {
