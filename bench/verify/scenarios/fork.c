@@ -62,10 +62,10 @@ static void stop_threads(pthread_t* threads, int count) {
 }
 
 //// fork with all threads allocating
-SLOW_SCENARIO("fork.threads-allocating", kMustHold, 60, "60 forks while four threads allocate; each child allocates and frees") {
+SLOW_SCENARIO("fork.threads-allocating", kMustHold, 60, "30 forks while four threads allocate; each child allocates and frees") {
   pthread_t threads[4];
   start_threads(threads, 4, allocate_until_stop);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 30; ++i) {
     const pid_t child = fork();
     HOLDS(child >= 0);
     if (child == 0) {
