@@ -1,6 +1,6 @@
 // What a workload is to the workbench.
 //
-// A workload repeats one unit of work (an iteration) a given number of times on each of its threads, with plain
+// A workload repeats one unit of work (an iteration) as often as it is told to on each of its threads, with plain
 // malloc, free, new and delete, and says how many operations it did and a checksum of what it saw. It is built for
 // one measurement, used once and destroyed. Everything random is drawn from the seed before the clock starts, in
 // memory from MappedArray, so that neither the drawing nor its storage is measured. The checksum depends on
@@ -18,6 +18,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "workloads/steps.hpp"
 
 namespace workloads {
 
@@ -92,9 +94,10 @@ void mark_phase(const char* name);
 class Workload {
  public:
   virtual ~Workload() = default;
-  // Called once on each of setup.threads() threads, index 0..threads-1, released together. Timed.
+  // Called once on each of setup.threads() threads, index 0..threads-1, released together. Timed. Does an iteration for
+  // each steps.next() that is true, until one is not.
   // Frees all it allocated before it returns: what is left belongs to the constructor and destructor.
-  virtual Tally run(int thread_index, std::int64_t iterations) = 0;
+  virtual Tally run(int thread_index, Steps& steps) = 0;
   // Seconds of that many iterations that are the workload's own machinery and no work: subtracted from the wall time.
   // For replays, which measure it; everything else measures itself whole.
   [[nodiscard]] virtual double own_seconds(std::int64_t iterations) const {

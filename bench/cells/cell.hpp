@@ -1,8 +1,10 @@
 // A cell: one piece of work that every allocator does, in every block.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,13 @@ struct Measured {
   bool interrupted = false;        // the user asked to stop: samples are not to be kept
   std::string remark;              // what else the user should know; one line
   std::string remedy;              // and what to do about that
+};
+
+// One block of a cell: which one, who the others are compared with, and the seed of what is drawn in it.
+struct Block {
+  int number = 0;
+  std::string baseline;  // its name; it may not be among those that are measured
+  std::uint64_t seed = 1;
 };
 
 class Cell {
@@ -40,7 +49,9 @@ class Cell {
   [[nodiscard]] virtual nlohmann::json state() const = 0;
   virtual void restore(const nlohmann::json& state) = 0;
 
-  virtual Measured measure(Launcher& launcher, const allocators::Candidate& allocator, int block) = 0;
+  // One result for each allocator, in their order. Fewer if the user interrupted it: the last one then says so.
+  virtual std::vector<Measured> measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
+                                        const Block& block) = 0;
 
  protected:
   // A sample of this cell without a value.

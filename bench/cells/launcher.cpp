@@ -1,8 +1,10 @@
 #include "bench/cells/launcher.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
+#include "bench/measure/clock.hpp"
 #include "workloads/workload.hpp"
 
 namespace bench {
@@ -97,8 +99,16 @@ Attempt judge(const Finished& finished, const fs::path& stderr_file, double time
 }
 
 Attempt Launcher::run(worker::Request request, const allocators::Candidate& allocator, double timeout_s) {
+  return finish(start(std::move(request), allocator, 0), timeout_s);
+}
+
+RunningWorker Launcher::start(worker::Request request, const allocators::Candidate& allocator, std::size_t number) {
+  const std::string suffix = "-" + std::to_string(number);
+  RunningWorker running;
+  running.result_file_ = scratch_ / ("result" + suffix);
+  running.stderr_file_ = scratch_ / ("stderr" + suffix);
   request.library = allocator.library;
-  request.result = scratch_ / "result.json";
+  request.result = running.result_file_;
   request.modules = modules_;
   request.module_folder = layout_.workload_modules;
   request.trace_folder = layout_.share / "traces";
@@ -112,17 +122,33 @@ Attempt Launcher::run(worker::Request request, const allocators::Candidate& allo
   command.words.emplace_back("--");
   command.words.insert(command.words.end(), flags_.begin(), flags_.end());
   command.environment = allocator_environment(allocator, padding_bytes_);
-  command.stdout_file = scratch_ / "stdout";
-  command.stderr_file = scratch_ / "stderr";
-  command.timeout_s = timeout_s;
+  command.stdout_file = scratch_ / ("stdout" + suffix);
+  command.stderr_file = running.stderr_file_;
+  running.child_ = bench::start(command, signals_);
+  return running;
+}
 
-  Attempt attempt = judge(run_to_end(command, signals_), command.stderr_file, timeout_s);
-  if (const auto complaint = preload_complaint(command.stderr_file); !complaint.empty() && !attempt.interrupted) {
+Attempt Launcher::finish(RunningWorker running, double timeout_s) {
+  running.child_.set_deadline_ns(monotonic_ns() + static_cast<std::int64_t>(std::min(timeout_s, 1e9) * 1e9));
+  await_end(running.child_, signals_);
+  return attempt_of(running, timeout_s);
+}
+
+Attempt Launcher::end(RunningWorker running, double timeout_s) {
+  if (!running.child_.reap()) {
+    running.child_.end(signals_.interrupted() ? Ending::kInterrupted : Ending::kTimeout);
+  }
+  return attempt_of(running, timeout_s);
+}
+
+Attempt Launcher::attempt_of(RunningWorker& running, double timeout_s) {
+  Attempt attempt = judge(running.child_.finished(), running.stderr_file_, timeout_s);
+  if (const auto complaint = preload_complaint(running.stderr_file_); !complaint.empty() && !attempt.interrupted) {
     attempt.status = Status::kFailed;
     attempt.detail = complaint;
   }
   if (attempt.status == Status::kOk) {
-    attempt.result = read_json(request.result);
+    attempt.result = read_json(running.result_file_);
     if (attempt.result.is_discarded()) {
       attempt.result = nullptr;
       attempt.status = Status::kFailed;

@@ -29,6 +29,18 @@ struct Attempt {
 // changes from block to block, since the environment's size shifts the stack and so the alignment of everything on it.
 std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes);
 
+// A worker that has been started, or could not be.
+class RunningWorker {
+ public:
+  [[nodiscard]] Child& child() { return child_; }
+
+ private:
+  friend class Launcher;
+  Child child_;
+  std::filesystem::path result_file_;
+  std::filesystem::path stderr_file_;
+};
+
 class Launcher {
  public:
   // Keeps files in `scratch`, which exists, while a process runs. `layout` and `signals` outlive the launcher.
@@ -43,6 +55,12 @@ class Launcher {
 
   // Fills in request.library, result, modules and module_folder.
   Attempt run(worker::Request request, const allocators::Candidate& allocator, double timeout_s);
+  // The same in steps, for workers that run side by side; their numbers differ.
+  RunningWorker start(worker::Request request, const allocators::Candidate& allocator, std::size_t number);
+  // Waits for its end, for at most that long.
+  Attempt finish(RunningWorker running, double timeout_s);
+  // Ends it: it has had `timeout_s`, or the user asked to stop.
+  Attempt end(RunningWorker running, double timeout_s);
 
   [[nodiscard]] const Layout& layout() const { return layout_; }
   [[nodiscard]] const std::filesystem::path& scratch() const { return scratch_; }
@@ -50,6 +68,9 @@ class Launcher {
   [[nodiscard]] std::size_t padding() const { return padding_bytes_; }
 
  private:
+  // What became of one that is not running any more.
+  static Attempt attempt_of(RunningWorker& running, double timeout_s);
+
   const Layout& layout_;
   std::filesystem::path scratch_;
   Signals& signals_;

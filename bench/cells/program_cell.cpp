@@ -272,7 +272,20 @@ void ProgramCell::read_output(Launcher& launcher, Outcome& outcome) const {
   }
 }
 
-Measured ProgramCell::measure(Launcher& launcher, const allocators::Candidate& allocator, int block) {
+// Whole runs, one after the other.
+std::vector<Measured> ProgramCell::measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
+                                           const Block& block) {
+  std::vector<Measured> out;
+  for (const auto* allocator : allocators) {
+    out.push_back(measure_one(launcher, *allocator, block.number));
+    if (out.back().interrupted) {
+      break;
+    }
+  }
+  return out;
+}
+
+Measured ProgramCell::measure_one(Launcher& launcher, const allocators::Candidate& allocator, int block) {
   const Sample empty = blank(allocator, block);
   const Outcome timed = run_once(launcher, allocator, nullptr);
   if (timed.attempt.status != Status::kOk) {

@@ -20,9 +20,11 @@ class ProgramCell final : public Cell {
   Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
   [[nodiscard]] nlohmann::json state() const override;
   void restore(const nlohmann::json& state) override;
-  Measured measure(Launcher& launcher, const allocators::Candidate& allocator, int block) override;
+  std::vector<Measured> measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
+                                const Block& block) override;
 
  private:
+  Measured measure_one(Launcher& launcher, const allocators::Candidate& allocator, int block);
   struct Outcome {
     Attempt attempt;
     double wall_s = 0;             // of the program, or of a server's load

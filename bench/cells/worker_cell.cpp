@@ -1,16 +1,20 @@
 #include "bench/cells/worker_cell.hpp"
 
 #include <algorithm>
-#include <thread>
+#include <cmath>
 #include <utility>
 
-#include "bench/measure/peak_watch.hpp"
 #include "bench/model/metric.hpp"
 
 namespace bench {
 namespace {
 
 using nlohmann::json;
+
+// Slices in all: the first pass, a warm-up, and a steady phase of at least so many, or of the time asked for.
+constexpr double kWarmUpShare = 0.25;  // of the steady phase
+constexpr std::int64_t kLeastSteadySlices = 2;
+constexpr std::int64_t kMostSlices = 20'000;
 
 void add(Measured& into, const Sample& blank, std::string_view metric, double value, std::string_view unit = {}) {
   Sample sample = blank;
@@ -20,25 +24,29 @@ void add(Measured& into, const Sample& blank, std::string_view metric, double va
   into.samples.push_back(std::move(sample));
 }
 
-double above(const json& result, const char* key, const char* floor) {
-  return std::max(0.0, result.at(key).get<double>() - result.at(floor).get<double>());
-}
-
-double peak_above_start(const json& result) { return above(result, "peak_rss_bytes", "start_rss_bytes"); }
-
-// Peaks below this are watched: VmHWM could miss more than 2 % of them. With many CPUs no further than to what one look reads quickly.
-double watched_below_bytes() {
-  constexpr double kErrorsInAPeak = 50;
-  constexpr double kMostWatchedBytes = 64 << 20;
-  static const bool available = PeakWatch::available();
-  static const double error_bytes = static_cast<double>(vm_hwm_error_bytes(static_cast<int>(std::thread::hardware_concurrency())));
-  return available ? std::min(kErrorsInAPeak * error_bytes, kMostWatchedBytes) : 0;
-}
+double above(double bytes, std::uint64_t floor_bytes) { return std::max(0.0, bytes - static_cast<double>(floor_bytes)); }
 
 std::string trimmed(double seconds) {
   std::string text = std::to_string(seconds);
   text.erase(text.find_last_not_of('0') + 1);
   return text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+}
+
+Measured failure(const Attempt& attempt, const Sample& blank) {
+  Measured out;
+  out.interrupted = attempt.interrupted;
+  Sample sample = blank;
+  sample.status = attempt.status;
+  sample.detail = attempt.detail;
+  out.samples.push_back(std::move(sample));
+  return out;
+}
+
+// Slices for a steady phase of that long, if one takes `slice_s`.
+std::int64_t slices_for(double steady_s, double slice_s) {
+  const auto steady = std::max(kLeastSteadySlices, static_cast<std::int64_t>(std::ceil(steady_s / slice_s)));
+  const auto warm_up = static_cast<std::int64_t>(kWarmUpShare * static_cast<double>(steady));
+  return std::min(kMostSlices, 1 + warm_up + steady);
 }
 
 }  // namespace
@@ -48,28 +56,28 @@ worker::Request WorkerCell::request(worker::Mode mode) const {
   out.mode = mode;
   out.workload = workload();
   out.threads = threads();
-  out.iterations = iterations_;
-  out.min_time_s = options_.min_time_s;
+  out.iterations = cut_.iterations;
+  out.slice_iterations = cut_.slice_iterations;
   out.seed = options_.seed;
   return out;
 }
 
 Attempt WorkerCell::prepare(Launcher& launcher, const allocators::Candidate& baseline) {
-  if (options_.iterations) {
-    iterations_ = *options_.iterations;
-  }
-  const auto mode = options_.iterations ? worker::Mode::kMeasure : worker::Mode::kCalibrate;
-  Attempt attempt = launcher.run(request(mode), baseline, options_.timeout_s);
+  Result calibrated{launcher.run(request(worker::Mode::kCalibrate), baseline, options_.timeout_s), {}, {}};
+  read_outcome(calibrated);
+  Attempt& attempt = calibrated.attempt;
   if (attempt.status != Status::kOk) {
     return attempt;
   }
-  iterations_ = attempt.result.at("iterations");
-  operations_ = attempt.result.at("operations");
-  checksum_ = attempt.result.at("checksum");
-  if (operations_ == 0) {
+  if (calibrated.outcome.operations == 0) {
     attempt.status = Status::kWrong;
     attempt.detail = "it did no operation";
     return attempt;
+  }
+  cut_.slice_iterations = calibrated.outcome.slice_iterations;
+  cut_.iterations = cut_.slice_iterations * slices_for(options_.min_time_s, calibrated.outcome.slice_s);
+  if (options_.iterations) {
+    cut_ = {*options_.iterations, std::min(cut_.slice_iterations, *options_.iterations)};
   }
   count_live_bytes(launcher, attempt);
   return attempt;
@@ -82,123 +90,224 @@ void WorkerCell::count_live_bytes(Launcher& launcher, Attempt& cell) {
     cell.remedy = "build or install the project as a whole; all other figures stand";
     return;
   }
-  const Attempt counted = run_checked(launcher, request(worker::Mode::kLive), *options_.counter, options_.timeout_s);
-  cell.interrupted |= counted.interrupted;
-  if (counted.status == Status::kOk) {
-    live_peak_bytes_ = static_cast<std::uint64_t>(above(counted.result, "live_peak_bytes", "live_before_bytes"));
-  } else {
+  Result counted{launcher.run(request(worker::Mode::kLive), *options_.counter, options_.timeout_s), {}, {}};
+  read_outcome(counted);
+  cell.interrupted |= counted.attempt.interrupted;
+  if (counted.attempt.status != Status::kOk) {
     cell.remark = "fragmentation of " + label() + " is not given: counting its live bytes ended with " +
-                  std::string(to_string(counted.status)) + ": " + counted.detail;
+                  std::string(to_string(counted.attempt.status)) + ": " + counted.attempt.detail;
     cell.remedy = "look at the workload and at the library that counts; all other figures stand";
+    return;
+  }
+  const worker::Outcome& outcome = counted.outcome;
+  live_peak_bytes_ = outcome.live_peak_bytes - std::min(outcome.live_before_bytes, outcome.live_peak_bytes);
+  live_mean_bytes_ = above(outcome.live_mean_bytes, outcome.live_before_bytes);
+  if (outcome.iterations == cut_.iterations) {
+    operations_ = outcome.operations;
+    checksum_ = outcome.checksum;
   }
 }
 
 json WorkerCell::state() const {
-  return {{"iterations", iterations_}, {"operations", operations_}, {"checksum", checksum_}, {"live_peak_bytes", live_peak_bytes_}};
+  return {{"iterations", cut_.iterations},
+          {"slice_iterations", cut_.slice_iterations},
+          {"operations", operations_},
+          {"checksum", checksum_},
+          {"live_peak_bytes", live_peak_bytes_},
+          {"live_mean_bytes", live_mean_bytes_}};
 }
 
 void WorkerCell::restore(const json& state) {
-  iterations_ = state.at("iterations");
+  cut_ = {state.at("iterations"), state.at("slice_iterations")};
   operations_ = state.at("operations");
   checksum_ = state.at("checksum");
   live_peak_bytes_ = state.at("live_peak_bytes");
+  live_mean_bytes_ = state.at("live_mean_bytes");
 }
 
-void WorkerCell::check_work(Attempt& attempt) const {
-  const std::uint64_t operations = attempt.result.at("operations");
-  const std::uint64_t checksum = attempt.result.at("checksum");
-  if (operations != operations_) {
+void WorkerCell::check_work(Attempt& attempt, const worker::Outcome& outcome) const {
+  if (outcome.operations != operations_) {
     attempt.status = Status::kWrong;
-    attempt.detail = "did " + std::to_string(operations) + " operations, the baseline " + std::to_string(operations_);
-  } else if (checksum != checksum_) {
+    attempt.detail = "did " + std::to_string(outcome.operations) + " operations, the baseline " + std::to_string(operations_);
+  } else if (outcome.checksum != checksum_) {
     attempt.status = Status::kWrong;
-    attempt.detail = "checksum " + std::to_string(checksum) + ", the baseline's is " + std::to_string(checksum_);
+    attempt.detail = "checksum " + std::to_string(outcome.checksum) + ", the baseline's is " + std::to_string(checksum_);
   }
 }
 
-Attempt WorkerCell::run_checked(Launcher& launcher, worker::Request request, const allocators::Candidate& allocator,
-                                double timeout_s) const {
-  Attempt attempt = launcher.run(std::move(request), allocator, timeout_s);
-  if (attempt.status == Status::kOk) {
-    check_work(attempt);
+void WorkerCell::read_outcome(Result& result) const {
+  if (result.attempt.status != Status::kOk) {
+    return;
   }
-  return attempt;
+  try {
+    result.outcome = worker::outcome_from(result.attempt.result);
+  } catch (const std::exception& error) {
+    result.attempt.status = Status::kFailed;
+    result.attempt.detail = error.what();
+  }
 }
 
-Measured WorkerCell::measure(Launcher& launcher, const allocators::Candidate& allocator, int block) {
-  Measured out;
-  const Sample blank_sample = blank(allocator, block);
-  const Attempt timed = run_checked(launcher, request(worker::Mode::kMeasure), allocator, options_.timeout_s);
-  if (timed.status != Status::kOk) {
-    add_failure(timed, blank_sample, out);
-    return out;
+void WorkerCell::learn_work(const std::vector<Result>& results, std::size_t baseline) {
+  if (operations_ != 0) {
+    return;
   }
-  double peak_bytes = peak_above_start(timed.result);
-  if (peak_bytes < watched_below_bytes()) {
-    const Attempt watched = run_checked(launcher, request(worker::Mode::kPeak), allocator, options_.timeout_s);
-    if (watched.status != Status::kOk) {
-      add_failure(watched, blank_sample, out);
-      return out;
+  const auto is_ok = [](const Result& result) { return result.attempt.status == Status::kOk; };
+  auto found = baseline < results.size() && is_ok(results[baseline]) ? results.begin() + static_cast<std::ptrdiff_t>(baseline)
+                                                                      : std::ranges::find_if(results, is_ok);
+  if (found != results.end()) {
+    operations_ = found->outcome.operations;
+    checksum_ = found->outcome.checksum;
+  }
+}
+
+void WorkerCell::subtract_own_time(std::vector<Result>& results) const {
+  std::vector<double> own;
+  for (const Result& result : results) {
+    if (result.attempt.status == Status::kOk) {
+      own.push_back(result.outcome.own_s);
     }
-    peak_bytes = peak_above_start(watched.result);
   }
-  add_timed(timed.result, peak_bytes, blank_sample, out);
-  if (block < options_.memory_blocks) {
-    worker::Request memory = request(worker::Mode::kMemory);
-    memory.drain_s = options_.drain_s;
-    const double drain_s = options_.drain_s.empty() ? 0 : options_.drain_s.back();
-    const Attempt sampled = run_checked(launcher, std::move(memory), allocator, options_.timeout_s + drain_s);
-    if (sampled.status != Status::kOk) {
-      add_failure(sampled, blank_sample, out);
-    } else {
-      add_memory(sampled.result, blank_sample, out);
+  if (own.empty()) {
+    return;
+  }
+  const auto middle = own.begin() + static_cast<std::ptrdiff_t>(own.size() / 2);
+  std::ranges::nth_element(own, middle);
+  for (Result& result : results) {
+    for (std::size_t slice = 0; slice < result.track.seconds.size(); ++slice) {
+      result.track.seconds[slice] -= *middle * static_cast<double>(cut_.iterations_of(static_cast<std::int64_t>(slice) + 1));
+    }
+  }
+}
+
+std::vector<Measured> WorkerCell::measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
+                                          const Block& block) {
+  const bool reads_memory = block.number < options_.memory_blocks;
+  TurnOptions options{cut_, threads(), options_.timeout_s, reads_memory ? options_.drain_s : std::vector<double>{}, block.seed};
+  std::vector<Result> results;
+  for (auto& turn : take_turns(launcher, request(worker::Mode::kMeasure), allocators, options)) {
+    results.push_back({std::move(turn.attempt), {}, std::move(turn.track)});
+    read_outcome(results.back());
+  }
+  const auto is_baseline = [&](const allocators::Candidate* allocator) { return allocator->name == block.baseline; };
+  const auto baseline = static_cast<std::size_t>(std::ranges::find_if(allocators, is_baseline) - allocators.begin());
+  learn_work(results, baseline);
+  subtract_own_time(results);
+  std::size_t first = 0;
+  for (Result& result : results) {
+    if (result.attempt.status == Status::kOk) {
+      check_work(result.attempt, result.outcome);
+      first = std::max(first, steady_phase(result.track.seconds).first);
+    }
+  }
+  std::vector<Measured> out;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Sample blank_sample = blank(*allocators[i], block.number);
+    if (results[i].attempt.status != Status::kOk) {
+      out.push_back(failure(results[i].attempt, blank_sample));
+      continue;
+    }
+    std::optional<double> log_ratio;
+    if (baseline < results.size() && results[baseline].attempt.status == Status::kOk) {
+      log_ratio = log_speed_ratio(results[i].track.seconds, results[baseline].track.seconds, first);
+    }
+    Measured& measured = out.emplace_back();
+    add_steady(results[i], first, log_ratio, blank_sample, measured);
+    add_memory(results[i], first, blank_sample, measured);
+    if (reads_memory) {
+      add_extra_runs(launcher, *allocators[i], blank_sample, measured);
     }
   }
   return out;
 }
 
-void WorkerCell::add_failure(const Attempt& attempt, const Sample& blank, Measured& into) const {
-  into.interrupted |= attempt.interrupted;
-  into.samples.clear();
-  Sample sample = blank;
-  sample.status = attempt.status;
-  sample.detail = attempt.detail;
-  into.samples.push_back(std::move(sample));
+void WorkerCell::add_steady(const Result& result, std::size_t first, std::optional<double> log_ratio, const Sample& blank,
+                            Measured& into) const {
+  const Track& track = result.track;
+  double seconds = 0;
+  std::int64_t iterations = 0;
+  for (std::size_t slice = first; slice < track.seconds.size(); ++slice) {
+    seconds += track.seconds[slice];
+    iterations += cut_.iterations_of(static_cast<std::int64_t>(slice) + 1);
+  }
+  seconds = std::max(seconds, 1e-9);
+  const double share = static_cast<double>(iterations) / static_cast<double>(cut_.iterations);
+  const Usage steady = track.usage.back() - track.usage[first];
+  const Usage all = track.usage.back() - track.usage.front();
+  add(into, blank, "throughput", static_cast<double>(result.outcome.operations) * share / seconds);
+  into.samples.back().log_ratio = log_ratio;
+  add(into, blank, "first_pass", std::max(track.seconds.front(), 1e-9));
+  add(into, blank, "wall_time", seconds);
+  if (log_ratio) {
+    into.samples.back().log_ratio = -*log_ratio;
+  }
+  add(into, blank, "user_time", steady.user_s);
+  add(into, blank, "system_time", steady.system_s);
+  add(into, blank, "minor_faults", static_cast<double>(all.minor_faults));
+  add(into, blank, "major_faults", static_cast<double>(all.major_faults));
+  add(into, blank, "voluntary_switches", static_cast<double>(all.voluntary_switches));
+  add(into, blank, "involuntary_switches", static_cast<double>(all.involuntary_switches));
+  add(into, blank, "operations", static_cast<double>(result.outcome.operations), "1");
+  add(into, blank, "iterations", static_cast<double>(result.outcome.iterations), "1");
+  add(into, blank, "slices", static_cast<double>(track.seconds.size()), "1");
+  add(into, blank, "warm_up_slices", static_cast<double>(first), "1");
+  for (const auto& [name, value] : result.outcome.counters) {
+    add(into, blank, name, value, "1");
+  }
 }
 
-void WorkerCell::add_timed(const json& result, double peak_bytes, const Sample& blank, Measured& into) const {
-  const double wall_s = std::max(result.at("wall_s").get<double>(), 1e-9);
-  add(into, blank, "throughput", result.at("operations").get<double>() / wall_s);
-  add(into, blank, "wall_time", wall_s);
-  add(into, blank, "user_time", result.at("user_s"));
-  add(into, blank, "system_time", result.at("system_s"));
+void WorkerCell::add_memory(const Result& result, std::size_t first, const Sample& blank, Measured& into) const {
+  const Track& track = result.track;
+  const double peak_bytes = above(static_cast<double>(track.peak_rss_bytes), track.start_rss_bytes);
+  const double mean_bytes = above(track.mean_rss_bytes(first), track.start_rss_bytes);
   add(into, blank, "peak_rss", peak_bytes);
+  add(into, blank, "mean_rss", mean_bytes);
   if (live_peak_bytes_ >= kLeastLiveForFragmentationBytes) {
     add(into, blank, "fragmentation", peak_bytes / static_cast<double>(live_peak_bytes_));
+    if (live_mean_bytes_ > 0) {
+      add(into, blank, "mean_fragmentation", mean_bytes / live_mean_bytes_);
+    }
   }
   if (live_peak_bytes_ > 0) {
     add(into, blank, "peak_live", static_cast<double>(live_peak_bytes_));
+    add(into, blank, "mean_live", live_mean_bytes_);
   }
-  add(into, blank, "start_rss", result.at("initial_rss_bytes"), "bytes");
-  for (const char* metric : {"minor_faults", "major_faults", "voluntary_switches", "involuntary_switches"}) {
-    add(into, blank, metric, result.at(metric));
-  }
-  add(into, blank, "operations", result.at("operations"), "1");
-  add(into, blank, "iterations", result.at("iterations"), "1");
-  for (const auto& counter : result.at("counters")) {
-    add(into, blank, counter.at(0).get<std::string>(), counter.at(1), "1");
+  add(into, blank, "start_rss", static_cast<double>(result.outcome.initial_rss_bytes), "bytes");
+  const std::uint64_t shared_bytes = track.totals.resident_bytes - std::min(track.totals.proportional_bytes, track.totals.resident_bytes);
+  add(into, blank, "peak_pss", above(static_cast<double>(track.peak_rss_bytes), shared_bytes));
+  add(into, blank, "huge_pages", static_cast<double>(track.totals.anonymous_huge_bytes));
+  for (const auto& [after_s, bytes] : track.idle) {
+    add(into, blank, "rss_after_idle_" + trimmed(after_s) + "s", above(static_cast<double>(bytes), track.start_rss_bytes), "bytes");
   }
 }
 
-void WorkerCell::add_memory(const json& result, const Sample& blank, Measured& into) const {
-  const double start_bytes = result.at("start_rss_bytes");
-  const auto& timeline = result.at("timeline");
-  add(into, blank, "mean_rss", std::max(0.0, timeline.at("mean_rss_bytes").get<double>() - start_bytes));
-  for (const auto& reading : result.at("drained")) {
-    const double bytes = std::max(0.0, reading.at("rss_bytes").get<double>() - start_bytes);
-    add(into, blank, "rss_after_drain_" + trimmed(reading.at("after_s")) + "s", bytes, "bytes");
+void WorkerCell::add_extra_runs(Launcher& launcher, const allocators::Candidate& allocator, const Sample& blank, Measured& into) const {
+  worker::Request over_time = request(worker::Mode::kMemory);
+  over_time.drain_s = options_.drain_s;
+  const double drain_s = options_.drain_s.empty() ? 0 : options_.drain_s.back();
+  for (const auto& asked : {over_time, request(worker::Mode::kPeak)}) {
+    Result run{launcher.run(asked, allocator, options_.timeout_s + drain_s), {}, {}};
+    read_outcome(run);
+    if (run.attempt.status == Status::kOk) {
+      check_work(run.attempt, run.outcome);
+    }
+    if (run.attempt.status != Status::kOk) {
+      into = failure(run.attempt, blank);
+      return;
+    }
+    const double start_bytes = static_cast<double>(run.outcome.start_rss_bytes);
+    if (asked.mode == worker::Mode::kPeak) {
+      add(into, blank, "purge_calls", static_cast<double>(run.outcome.purge_calls));
+      add(into, blank, "purge_pages", static_cast<double>(run.outcome.purge_pages));
+      continue;
+    }
+    for (const auto& [after_s, bytes] : run.outcome.drained) {
+      add(into, blank, "rss_after_idle_calls_" + trimmed(after_s) + "s", above(static_cast<double>(bytes), run.outcome.start_rss_bytes),
+          "bytes");
+    }
+    into.timelines.push_back({{"start_rss_bytes", start_bytes},
+                              {"points", run.outcome.timeline.at("points")},
+                              {"phases", run.outcome.timeline.at("phases")}});
   }
-  into.timelines.push_back({{"start_rss_bytes", start_bytes}, {"points", timeline.at("points")}, {"phases", timeline.at("phases")}});
 }
 
 }  // namespace bench

@@ -7,16 +7,18 @@
 #include <vector>
 
 #include "bench/cells/cell.hpp"
+#include "bench/cells/turn_taking.hpp"
+#include "bench/protocol/outcome.hpp"
 
 namespace bench {
 
 struct WorkerCellOptions {
-  double min_time_s = 0.1;
-  double timeout_s = 60;
-  std::optional<std::int64_t> iterations;  // fixed by the user: nothing is calibrated
+  double min_time_s = 0.1;                 // of the steady phase, under the baseline
+  double timeout_s = 60;                   // of one worker's own turns
+  std::optional<std::int64_t> iterations;  // fixed by the user, in all
   std::uint64_t seed = 1;
-  int memory_blocks = 0;                   // in these many blocks also a run that samples memory
-  std::vector<double> drain_s;
+  int memory_blocks = 0;                   // in these many blocks also runs that sample memory and count purges, and idle afterwards
+  std::vector<double> drain_s;             // when memory is read after the work, in those blocks
   std::optional<allocators::Candidate> counter;  // the allocator that counts live bytes, if it is there
 };
 
@@ -28,26 +30,39 @@ class WorkerCell final : public Cell {
   Attempt prepare(Launcher& launcher, const allocators::Candidate& baseline) override;
   [[nodiscard]] nlohmann::json state() const override;
   void restore(const nlohmann::json& state) override;
-  Measured measure(Launcher& launcher, const allocators::Candidate& allocator, int block) override;
+  std::vector<Measured> measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
+                                const Block& block) override;
 
  private:
+  // What one worker gave in a block, and what it is to be compared by.
+  struct Result {
+    Attempt attempt;
+    worker::Outcome outcome;  // if attempt.status is kOk
+    Track track;
+  };
+
   [[nodiscard]] worker::Request request(worker::Mode mode) const;
-  // Runs a worker that must do the baseline's work.
-  Attempt run_checked(Launcher& launcher, worker::Request request, const allocators::Candidate& allocator, double timeout_s) const;
-  // Turns an attempt whose work differs from the baseline's into a WRONG one.
-  void check_work(Attempt& attempt) const;
   void count_live_bytes(Launcher& launcher, Attempt& cell);
-  void add_failure(const Attempt& attempt, const Sample& blank, Measured& into) const;
-  void add_timed(const nlohmann::json& result, double peak_bytes, const Sample& blank, Measured& into) const;
-  void add_memory(const nlohmann::json& result, const Sample& blank, Measured& into) const;
+  // Reads the outcome; an attempt that lacks one, or whose work differs from the baseline's, becomes a failure.
+  void read_outcome(Result& result) const;
+  void check_work(Attempt& attempt, const worker::Outcome& outcome) const;
+  // The work that all must do is what the baseline did, or whoever did any.
+  void learn_work(const std::vector<Result>& results, std::size_t baseline);
+  // Takes what a workload's own machinery took from each slice: the same for all, since its measurement is not exact.
+  void subtract_own_time(std::vector<Result>& results) const;
+  void add_steady(const Result& result, std::size_t first, std::optional<double> log_ratio, const Sample& blank, Measured& into) const;
+  void add_memory(const Result& result, std::size_t first, const Sample& blank, Measured& into) const;
+  // Runs of their own: memory over time with calls while idle, and what is given back.
+  void add_extra_runs(Launcher& launcher, const allocators::Candidate& allocator, const Sample& blank, Measured& into) const;
 
   WorkerCellOptions options_;
 
   // Found by prepare().
-  std::int64_t iterations_ = 0;        // on each thread
-  std::uint64_t operations_ = 0;       // of all threads
+  worker::Cut cut_;
+  std::uint64_t operations_ = 0;       // of all threads; 0: not known yet
   std::uint64_t checksum_ = 0;
   std::uint64_t live_peak_bytes_ = 0;  // 0: not counted
+  double live_mean_bytes_ = 0;
 };
 
 }  // namespace bench

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -146,7 +148,7 @@ PeakWatch& PeakWatch::start() {
   return watch;
 }
 
-PeakWatch::PeakWatch() : exact_reader_(counts_each_page(reader_)) {
+PeakWatch::PeakWatch() : exact_reader_(counts_each_page(reader_)), page_bytes_(sysconf(_SC_PAGESIZE)) {
   // Started before the filter is there, and so without it: a thread that waited for itself would wait for ever. For the same reason it
   // must not allocate from here on, as a thread's start does: the lock may be held by one that waits for it.
   std::thread([this] { answer_calls(); }).detach();
@@ -164,13 +166,28 @@ void PeakWatch::answer_calls() {
   for (;;) {
     seccomp_notif call{};
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) {
-      continue;  // a signal came, or the thread that called was killed
+      if (errno == EINTR || errno == ENOENT) {
+        continue;  // a signal came, or the thread that called was killed
+      }
+      std::fprintf(stderr, "bench-worker: the peak of resident memory cannot be watched any more: %s\n", std::strerror(errno));
+      std::_Exit(EXIT_FAILURE);  // the others wait for this thread, and would for ever
     }
+    count(call.data.nr, call.data.args[1], call.data.args[2]);
     look();
     seccomp_notif_resp answer{};
     answer.id = call.id;
     answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);  // fails if the thread was killed meanwhile
+  }
+}
+
+// brk, mremap and a replacing mmap are not counted: what they give back is not in their arguments.
+void PeakWatch::count(int call, std::uint64_t bytes, std::uint64_t advice) {
+  const bool drops = advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE;
+  if (call == __NR_munmap || (call == __NR_madvise && drops)) {
+    // relaxed: counts, read when the threads have ended.
+    purge_calls_.fetch_add(1, std::memory_order_relaxed);
+    purge_pages_.fetch_add(bytes / static_cast<std::uint64_t>(page_bytes_), std::memory_order_relaxed);
   }
 }
 
@@ -183,7 +200,10 @@ void PeakWatch::look() {
 }
 
 void PeakWatch::reset() {
-  peak_bytes_.store(0, std::memory_order_relaxed);  // relaxed: no other thread is at work
+  // relaxed: no other thread is at work
+  peak_bytes_.store(0, std::memory_order_relaxed);
+  purge_calls_.store(0, std::memory_order_relaxed);
+  purge_pages_.store(0, std::memory_order_relaxed);
   look();
 }
 

@@ -33,18 +33,25 @@ class PeakWatch {
   void reset();
   // The most since reset(), what is resident now included. Any thread.
   [[nodiscard]] std::uint64_t peak_bytes();
+  // Calls since reset() that name pages to give back, and how many pages they named. Any thread.
+  [[nodiscard]] std::uint64_t purge_calls() const { return purge_calls_.load(std::memory_order_relaxed); }  // relaxed: a count
+  [[nodiscard]] std::uint64_t purge_pages() const { return purge_pages_.load(std::memory_order_relaxed); }
 
  private:
   PeakWatch();
   [[noreturn]] void answer_calls();
   void look();
+  void count(int call, std::uint64_t bytes, std::uint64_t advice);
 
   const ResidentReader reader_;
   const bool exact_reader_;  // or the page tables are walked
+  const long page_bytes_;
   static constexpr int kStarting = -2;
   static constexpr int kWaiting = -1;
   std::atomic<int> listener_{kStarting};  // then the filter's file
   std::atomic<std::uint64_t> peak_bytes_{0};
+  std::atomic<std::uint64_t> purge_calls_{0};
+  std::atomic<std::uint64_t> purge_pages_{0};
 };
 
 }  // namespace bench

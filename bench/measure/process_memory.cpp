@@ -6,16 +6,33 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 #include <string_view>
 
 namespace bench {
 namespace {
 
+// "/proc/PID/NAME" on the stack.
+class ProcPath {
+ public:
+  ProcPath(pid_t process, const char* name) {
+    if (process == kThisProcess) {
+      std::snprintf(text_, sizeof text_, "/proc/self/%s", name);
+    } else {
+      std::snprintf(text_, sizeof text_, "/proc/%d/%s", static_cast<int>(process), name);
+    }
+  }
+  [[nodiscard]] const char* text() const { return text_; }
+
+ private:
+  char text_[64];
+};
+
 // A whole file of /proc on the stack.
 class SmallFile {
  public:
-  explicit SmallFile(const char* path) {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+  explicit SmallFile(const ProcPath& path) {
+    const int file = open(path.text(), O_RDONLY | O_CLOEXEC);
     if (file < 0) {
       return;
     }
@@ -53,8 +70,8 @@ class SmallFile {
 
 }  // namespace
 
-std::optional<ResidentMemory> resident_memory() {
-  const SmallFile status("/proc/self/status");
+std::optional<ResidentMemory> resident_memory(pid_t process) {
+  const SmallFile status(ProcPath(process, "status"));
   const auto now = status.kilobytes("VmRSS");
   const auto peak = status.kilobytes("VmHWM");
   if (!now || !peak) {
@@ -91,8 +108,8 @@ void map_in_code() {
   dl_iterate_phdr(map_in_object, nullptr);
 }
 
-std::optional<MappingTotals> mapping_totals() {
-  const SmallFile rollup("/proc/self/smaps_rollup");
+std::optional<MappingTotals> mapping_totals(pid_t process) {
+  const SmallFile rollup(ProcPath(process, "smaps_rollup"));
   const auto resident = rollup.kilobytes("Rss");
   const auto proportional = rollup.kilobytes("Pss");
   const auto huge = rollup.kilobytes("AnonHugePages");
@@ -102,7 +119,7 @@ std::optional<MappingTotals> mapping_totals() {
   return MappingTotals{*resident, *proportional, *huge};
 }
 
-ResidentReader::ResidentReader() : file_(open("/proc/self/statm", O_RDONLY | O_CLOEXEC)) {}
+ResidentReader::ResidentReader(pid_t process) : file_(open(ProcPath(process, "statm").text(), O_RDONLY | O_CLOEXEC)) {}
 
 ResidentReader::~ResidentReader() {
   if (file_ >= 0) {

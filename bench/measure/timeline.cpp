@@ -63,14 +63,18 @@ std::span<const PhaseMark> Timeline::marks() const {
   return {marks_, std::min(mark_count_.load(std::memory_order_relaxed), kMarks)};
 }
 
-double Timeline::mean_resident_bytes() const {
+double Timeline::mean_resident_bytes() const { return mean_of(&TimelinePoint::resident_bytes); }
+
+double Timeline::mean_live_bytes() const { return mean_of(&TimelinePoint::live_bytes); }
+
+double Timeline::mean_of(std::uint64_t TimelinePoint::* figure) const {
   const auto all = points();
   if (all.size() < 2) {
-    return all.empty() ? 0 : static_cast<double>(all[0].resident_bytes);
+    return all.empty() ? 0 : static_cast<double>(all[0].*figure);
   }
   double area = 0;
   for (std::size_t i = 1; i < all.size(); ++i) {
-    area += static_cast<double>(all[i].resident_bytes) * static_cast<double>(all[i].time_ns - all[i - 1].time_ns);
+    area += static_cast<double>(all[i].*figure) * static_cast<double>(all[i].time_ns - all[i - 1].time_ns);
   }
   return area / static_cast<double>(all.back().time_ns - all.front().time_ns);
 }

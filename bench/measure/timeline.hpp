@@ -46,10 +46,13 @@ class Timeline {
   [[nodiscard]] std::span<const PhaseMark> marks() const;
   // Mean over time of resident_bytes, each reading standing for the interval that ends with it; 0 without readings.
   [[nodiscard]] double mean_resident_bytes() const;
+  // The same of live_bytes.
+  [[nodiscard]] double mean_live_bytes() const;
 
  private:
   void sample_until_stopped();
   void take_point();
+  [[nodiscard]] double mean_of(std::uint64_t TimelinePoint::* figure) const;
 
   static constexpr std::size_t kPoints = 60'000;  // five minutes at 5 ms; later readings overwrite none and are dropped
   static constexpr std::size_t kMarks = 256;

@@ -1,9 +1,13 @@
 #include "bench/protocol/request.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <concepts>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace bench::worker {
@@ -23,61 +27,83 @@ constexpr std::array<std::pair<std::string_view, Mode>, 8> kModes = {{{"identify
                            "'; bench-worker is started by bench, not by hand");
 }
 
-template <typename T>
-T number(std::string_view key, std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    reject(key, text);
-  }
-  return value;
-}
-
-Mode mode_named(std::string_view name) {
-  for (const auto& [known, mode] : kModes) {
-    if (known == name) {
-      return mode;
-    }
-  }
-  reject("mode", name);
-}
-
-void set(Request& request, std::string_view key, std::string_view value) {
-  if (key == "mode") {
-    request.mode = mode_named(value);
-  } else if (key == "result") {
-    request.result = value;
-  } else if (key == "library") {
-    request.library = value;
-  } else if (key == "workload") {
-    request.workload = value;
-  } else if (key == "resolve") {
-    request.workloads.emplace_back(value);
-  } else if (key == "module") {
-    request.modules.emplace_back(value);
-  } else if (key == "module-folder") {
-    request.module_folder = value;
-  } else if (key == "trace-folder") {
-    request.trace_folder = value;
-  } else if (key == "threads") {
-    request.threads = number<int>(key, value);
-  } else if (key == "iterations") {
-    request.iterations = number<std::int64_t>(key, value);
-  } else if (key == "min-time") {
-    request.min_time_s = number<double>(key, value);
-  } else if (key == "seed") {
-    request.seed = number<std::uint64_t>(key, value);
-  } else if (key == "drain") {
-    request.drain_s.push_back(number<double>(key, value));
-  } else {
-    reject(key, value);
-  }
-}
-
 std::string shortest(double value) {
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   return {text.data(), end};
+}
+
+// One value as a word's right side, and back. A list is a word for each of its members.
+void read(Mode& mode, std::string_view key, std::string_view text) {
+  const auto* known = std::ranges::find(kModes, text, &std::pair<std::string_view, Mode>::first);
+  if (known == kModes.end()) {
+    reject(key, text);
+  }
+  mode = known->second;
+}
+void read(std::string& out, std::string_view, std::string_view text) { out = text; }
+void read(std::filesystem::path& out, std::string_view, std::string_view text) { out = text; }
+template <typename T>
+  requires std::is_arithmetic_v<T>
+void read(T& out, std::string_view key, std::string_view text) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    reject(key, text);
+  }
+}
+template <typename T>
+void read(std::vector<T>& out, std::string_view key, std::string_view text) {
+  read(out.emplace_back(), key, text);
+}
+
+using Words = std::vector<std::string>;
+
+void write(Words& words, std::string_view key, const std::string& value) { words.push_back(std::string(key) + "=" + value); }
+void write(Words& words, std::string_view key, const std::filesystem::path& value) { write(words, key, value.string()); }
+void write(Words& words, std::string_view key, double value) { write(words, key, shortest(value)); }
+template <std::integral T>
+void write(Words& words, std::string_view key, T value) {
+  write(words, key, std::to_string(value));
+}
+void write(Words& words, std::string_view key, Mode mode) {
+  write(words, key, std::string(std::ranges::find(kModes, mode, &std::pair<std::string_view, Mode>::second)->first));
+}
+template <typename T>
+void write(Words& words, std::string_view key, const std::vector<T>& values) {
+  for (const auto& value : values) {
+    write(words, key, value);
+  }
+}
+
+// Every field of a request: its word and its member.
+constexpr std::tuple kFields{
+    std::pair{"mode", &Request::mode},
+    std::pair{"result", &Request::result},
+    std::pair{"library", &Request::library},
+    std::pair{"workload", &Request::workload},
+    std::pair{"resolve", &Request::workloads},
+    std::pair{"module", &Request::modules},
+    std::pair{"module-folder", &Request::module_folder},
+    std::pair{"trace-folder", &Request::trace_folder},
+    std::pair{"threads", &Request::threads},
+    std::pair{"iterations", &Request::iterations},
+    std::pair{"slice", &Request::slice_iterations},
+    std::pair{"turns", &Request::turns},
+    std::pair{"seed", &Request::seed},
+    std::pair{"drain", &Request::drain_s},
+};
+
+void set(Request& request, std::string_view key, std::string_view value) {
+  const auto try_field = [&](const auto& field) {
+    if (key != field.first) {
+      return false;
+    }
+    read(request.*field.second, key, value);
+    return true;
+  };
+  if (!std::apply([&](const auto&... field) { return (try_field(field) || ...); }, kFields)) {
+    reject(key, value);
+  }
 }
 
 }  // namespace
@@ -99,31 +125,8 @@ Request parse_request(int argc, char** argv) {
 }
 
 std::vector<std::string> words_of(const Request& request) {
-  std::vector<std::string> words;
-  const auto add = [&words](const char* key, const std::string& value) { words.push_back(std::string(key) + "=" + value); };
-  for (const auto& [name, mode] : kModes) {
-    if (mode == request.mode) {
-      add("mode", std::string(name));
-    }
-  }
-  add("result", request.result.string());
-  add("library", request.library.string());
-  add("workload", request.workload);
-  add("module-folder", request.module_folder.string());
-  add("trace-folder", request.trace_folder.string());
-  add("threads", std::to_string(request.threads));
-  add("iterations", std::to_string(request.iterations));
-  add("min-time", shortest(request.min_time_s));
-  add("seed", std::to_string(request.seed));
-  for (const auto& workload : request.workloads) {
-    add("resolve", workload);
-  }
-  for (const auto& module : request.modules) {
-    add("module", module.string());
-  }
-  for (const double seconds : request.drain_s) {
-    add("drain", shortest(seconds));
-  }
+  Words words;
+  std::apply([&](const auto&... field) { (write(words, field.first, request.*field.second), ...); }, kFields);
   return words;
 }
 

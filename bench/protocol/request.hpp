@@ -12,8 +12,8 @@ enum class Mode {
   kIdentify,   // prove the allocator, tell its version
   kList,       // describe all workloads
   kResolve,    // check workload names and parameters
-  kCalibrate,  // find the iteration count that takes min_time_s
-  kMeasure,    // timed; nothing else runs in the process
+  kCalibrate,  // find how many iterations make a slice
+  kMeasure,    // timed, in turns with other workers if the request says where; nothing else runs in the process
   kLive,       // count requested live bytes; not timed
   kMemory,     // resident memory over time and after the drain; not timed
   kPeak,       // the exact peak of resident memory; not timed
@@ -29,8 +29,9 @@ struct Request {
   std::filesystem::path module_folder;      // where NAME.so is looked for when nobody registered NAME
   std::filesystem::path trace_folder;       // of the traces that are workloads named trace/NAME
   int threads = 1;
-  std::int64_t iterations = 0;
-  double min_time_s = 0;
+  std::int64_t iterations = 0;              // on each thread
+  std::int64_t slice_iterations = 0;        // of them in a slice; 0: they are one slice
+  std::filesystem::path turns;              // the memory by which it takes turns (turns.hpp); empty: it waits for nobody
   std::uint64_t seed = 0;
   std::vector<double> drain_s;              // times after the end of the work at which memory is read
 };

@@ -29,6 +29,18 @@ Attempt unusable(const nlohmann::json::exception& error) {
   return attempt;
 }
 
+Sample failed_sample(const Cell& cell, const std::string& allocator, int block, const Attempt& failure) {
+  Sample sample;
+  sample.block = block;
+  sample.workload = cell.workload();
+  sample.threads = cell.threads();
+  sample.kind = cell.kind();
+  sample.allocator = allocator;
+  sample.status = failure.status;
+  sample.detail = failure.detail;
+  return sample;
+}
+
 }  // namespace
 
 void Runner::skip(std::span<const Sample> done) {
@@ -78,7 +90,8 @@ bool Runner::run_blocks(int first, int end, const std::function<bool(const Cell&
 bool Runner::run_cell(Cell& cell, int block) {
   // Drawn before anything is skipped, so that a resumed run keeps the order of the whole.
   const auto order = random_order(plan_.field.allocators.size(), random_);
-  std::vector<const allocators::Candidate*> waiting;
+  const std::uint64_t seed = random_();
+  Candidates waiting;
   for (const std::size_t index : order) {
     const auto& allocator = plan_.field.allocators[index];
     if (!is_done(cell, allocator, block) && !dropped_.contains(&cell) && !hopeless_.contains({&cell, allocator.name})) {
@@ -91,51 +104,52 @@ bool Runner::run_cell(Cell& cell, int block) {
   if (!prepare(cell)) {
     return !launcher_.signals().interrupted();
   }
+  progress_.begin("block " + std::to_string(block + 1) + ", " + cell.label());
+  const std::int64_t start_ns = monotonic_ns();
+  if (!keep(cell, block, waiting, seed)) {
+    return false;
+  }
+  const double took_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    progress_.end(cell.label(), took_s / static_cast<double>(waiting.size()));
+  }
+  return true;
+}
+
+bool Runner::keep(Cell& cell, int block, const Candidates& waiting, std::uint64_t seed) {
+  Candidates usable;
   for (const auto* allocator : waiting) {
-    progress_.begin("block " + std::to_string(block + 1) + ", " + cell.label() + ", " + allocator->name);
-    const std::int64_t start_ns = monotonic_ns();
-    const Measured measured = measure(cell, *allocator, block);
+    if (const auto useless = useless_allocators_.find(allocator->name); useless != useless_allocators_.end()) {
+      sink_.append(std::vector{failed_sample(cell, allocator->name, block, useless->second)});
+    } else {
+      usable.push_back(allocator);
+    }
+  }
+  std::vector<Measured> all;
+  try {
+    all = cell.measure(launcher_, usable, {block, plan_.baseline().name, seed});
+  } catch (const nlohmann::json::exception& error) {
+    for (const auto* allocator : usable) {
+      sink_.append(std::vector{failed_sample(cell, allocator->name, block, unusable(error))});
+    }
+    return true;
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Measured& measured = all[i];
     if (measured.interrupted) {
       return false;
+    }
+    if (measured.samples.front().status == Status::kTimeout) {
+      hopeless_.emplace(&cell, usable[i]->name);
+      progress_.drop(cell.label(), plan_.repetitions - block - 1);
     }
     if (!measured.remark.empty()) {
       sink_.warn({measured.remark, measured.remedy});
     }
     sink_.append(measured.samples);
     record_.append_timelines(measured.samples.front(), measured.timelines);
-    progress_.end(cell.label(), static_cast<double>(monotonic_ns() - start_ns) * 1e-9);
   }
   return true;
-}
-
-Measured Runner::measure(Cell& cell, const allocators::Candidate& allocator, int block) {
-  const auto failed = [&](const Attempt& attempt) {
-    Sample sample;
-    sample.block = block;
-    sample.workload = cell.workload();
-    sample.threads = cell.threads();
-    sample.kind = cell.kind();
-    sample.allocator = allocator.name;
-    sample.status = attempt.status;
-    sample.detail = attempt.detail;
-    Measured failure;
-    failure.samples.push_back(std::move(sample));
-    return failure;
-  };
-  if (const auto useless = useless_allocators_.find(allocator.name); useless != useless_allocators_.end()) {
-    return failed(useless->second);
-  }
-  Measured measured;
-  try {
-    measured = cell.measure(launcher_, allocator, block);
-  } catch (const nlohmann::json::exception& error) {
-    return failed(unusable(error));
-  }
-  if (!measured.interrupted && measured.samples.front().status == Status::kTimeout) {
-    hopeless_.emplace(&cell, allocator.name);
-    progress_.drop(cell.label(), plan_.repetitions - block - 1);
-  }
-  return measured;
 }
 
 bool Runner::prepare(Cell& cell) {
@@ -180,16 +194,13 @@ void Runner::fail_everywhere(const Cell& cell, const Attempt& failure) {
   progress_.drop(cell.label(), plan_.repetitions * static_cast<int>(plan_.field.allocators.size()));
   std::vector<Sample> samples;
   for (const auto& allocator : plan_.field.allocators) {
-    Sample sample;
-    sample.workload = cell.workload();
-    sample.threads = cell.threads();
-    sample.kind = cell.kind();
-    sample.allocator = allocator.name;
     const bool is_baseline = allocator.name == plan_.baseline().name;
-    sample.status = is_baseline ? failure.status : Status::kSkipped;
-    sample.detail = is_baseline ? failure.detail : plan_.baseline().name + ", to whose work it is held, ended with " +
-                                                       std::string(to_string(failure.status)) + ": " + failure.detail;
-    samples.push_back(std::move(sample));
+    samples.push_back(failed_sample(cell, allocator.name, 0, failure));
+    if (!is_baseline) {
+      samples.back().status = Status::kSkipped;
+      samples.back().detail = plan_.baseline().name + ", to whose work it is held, ended with " +
+                              std::string(to_string(failure.status)) + ": " + failure.detail;
+    }
   }
   sink_.append(samples);
   record_.set_failed(cell, failure.detail);

@@ -41,13 +41,15 @@ class Runner {
   bool run_blocks(int first, int end, const std::function<bool(const Cell&)>& wanted);
 
  private:
+  using Candidates = std::vector<const allocators::Candidate*>;
   using Done = std::tuple<int, std::string, int, std::string>;  // block, workload, threads, allocator
 
   bool run_cell(Cell& cell, int block);
   // Makes the cell ready; false if it cannot be, or the user interrupted.
   bool prepare(Cell& cell);
   void fail_everywhere(const Cell& cell, const Attempt& failure);
-  Measured measure(Cell& cell, const allocators::Candidate& allocator, int block);
+  // Measures these in that cell and keeps what they give; false if the user interrupted.
+  bool keep(Cell& cell, int block, const Candidates& waiting, std::uint64_t seed);
   void expect_steps();
   [[nodiscard]] bool is_done(const Cell& cell, const allocators::Candidate& allocator, int block) const;
 

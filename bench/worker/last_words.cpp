@@ -15,13 +15,9 @@ void end_for_want_of_memory() {
   std::_Exit(workloads::kOutOfMemoryExitCode);
 }
 
-void end_on_uncaught_exception() {
-  const std::exception_ptr uncaught = std::current_exception();
-  if (uncaught == nullptr) {
-    std::abort();  // terminate without an exception, as by a thread that was never joined
-  }
+void end_on_exception() {
   try {
-    std::rethrow_exception(uncaught);
+    throw;
   } catch (const std::bad_alloc&) {
     end_for_want_of_memory();
   } catch (const std::exception& error) {
@@ -30,6 +26,13 @@ void end_on_uncaught_exception() {
     std::fputs("bench-worker: a thread of the workload ended with an exception that says nothing\n", stderr);
   }
   std::_Exit(EXIT_FAILURE);
+}
+
+void end_on_uncaught_exception() {
+  if (std::current_exception() == nullptr) {
+    std::abort();  // terminate without an exception, as by a thread that was never joined
+  }
+  end_on_exception();
 }
 
 }  // namespace bench::worker

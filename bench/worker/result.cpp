@@ -10,23 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-json describe(const std::optional<allocators::Stats>& stats) {
-  json out = json::object();
-  if (!stats) {
-    return out;
-  }
-  const auto put = [&out](const char* key, const std::optional<std::uint64_t>& value) {
-    if (value) {
-      out[key] = *value;
-    }
-  };
-  put("allocated_bytes", stats->allocated_bytes);
-  put("active_bytes", stats->active_bytes);
-  put("resident_bytes", stats->resident_bytes);
-  put("mapped_bytes", stats->mapped_bytes);
-  return out;
-}
-
 json describe(const Timeline& timeline) {
   json points = json::array();
   for (const auto& point : timeline.points()) {
@@ -65,11 +48,27 @@ json describe(const workloads::Info& info) {
           {"profile", info.profile},
           {"smoke_iterations", info.smoke_iterations},
           {"smoke_parameters", info.smoke_parameters},
-          {"smoke_parameters", info.smoke_parameters},
           {"parameters", parameters}};
 }
 
 }  // namespace
+
+json describe(const std::optional<allocators::Stats>& stats) {
+  json out = json::object();
+  if (!stats) {
+    return out;
+  }
+  const auto put = [&out](const char* key, const std::optional<std::uint64_t>& value) {
+    if (value) {
+      out[key] = *value;
+    }
+  };
+  put("allocated_bytes", stats->allocated_bytes);
+  put("active_bytes", stats->active_bytes);
+  put("resident_bytes", stats->resident_bytes);
+  put("mapped_bytes", stats->mapped_bytes);
+  return out;
+}
 
 json describe(const allocators::Allocator& allocator) {
   return {{"version", allocator.version()},
@@ -78,33 +77,11 @@ json describe(const allocators::Allocator& allocator) {
 }
 
 json describe(const Session& session) {
-  const Outcome& outcome = session.outcome();
-  json out = {{"workload", session.selection().name()},
-              {"operations", outcome.operations},
-              {"checksum", outcome.checksum},
-              {"iterations", outcome.iterations},
-              {"wall_s", outcome.wall_s},
-              {"user_s", outcome.usage.user_s},
-              {"system_s", outcome.usage.system_s},
-              {"minor_faults", outcome.usage.minor_faults},
-              {"major_faults", outcome.usage.major_faults},
-              {"voluntary_switches", outcome.usage.voluntary_switches},
-              {"involuntary_switches", outcome.usage.involuntary_switches},
-              {"peak_was_reset", outcome.peak_was_reset},
-              {"initial_rss_bytes", outcome.initial_rss_bytes},
-              {"start_rss_bytes", outcome.before.now_bytes},
-              {"end_rss_bytes", outcome.after.now_bytes},
-              {"peak_rss_bytes", outcome.after.peak_bytes},
-              {"live_before_bytes", outcome.live_before_bytes},
-              {"live_peak_bytes", outcome.live_peak_bytes},
-              {"stats", describe(outcome.stats)},
-              {"counters", session.counters()},
-              {"drained", json::array()}};
-  for (const auto& reading : outcome.drained) {
-    out["drained"].push_back({{"after_s", reading.after_s}, {"rss_bytes", reading.resident_bytes}});
-  }
+  json out = to_json(session.outcome());
+  out["workload"] = session.selection().name();
   if (session.timeline() != nullptr) {
     out["timeline"] = describe(*session.timeline());
+    out["live_mean_bytes"] = session.timeline()->mean_live_bytes();
   }
   return out;
 }

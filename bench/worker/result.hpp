@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bench/allocators/allocator.hpp"
 #include "bench/protocol/request.hpp"
@@ -10,6 +11,7 @@
 namespace bench::worker {
 
 nlohmann::json describe(const allocators::Allocator& allocator);
+nlohmann::json describe(const std::optional<allocators::Stats>& stats);
 nlohmann::json describe(const Session& session);
 nlohmann::json describe_workloads();
 nlohmann::json resolve_workloads(const Request& request);

@@ -3,14 +3,17 @@
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
-#include <limits>
 #include <stdexcept>
 #include <thread>
 
 #include "bench/measure/clock.hpp"
+#include "bench/measure/process_memory.hpp"
 #include "bench/worker/last_words.hpp"
+#include "bench/worker/result.hpp"
 
 namespace bench::worker {
 namespace {
@@ -30,11 +33,9 @@ void run_body(benchmark::State& state) {
   // One batch of all iterations: the library's barriers release and join the threads, the loop is the workload's.
   while (state.KeepRunningBatch(state.max_iterations)) {
     try {
-      current->run_thread(state.thread_index(), state.max_iterations);
-    } catch (const std::bad_alloc&) {
-      end_for_want_of_memory();  // at once: other threads may wait for this one
-    } catch (const std::exception& error) {
-      current->keep_error(error.what());
+      current->run_thread(state.thread_index());
+    } catch (...) {
+      end_on_exception();  // at once: other threads may wait for this one
     }
   }
 }
@@ -81,20 +82,6 @@ void set_recording(int on) {
   }
 }
 
-void lower(std::atomic<std::int64_t>& target, std::int64_t value) {
-  // relaxed: a running minimum; the threads are joined before it is read.
-  std::int64_t seen = target.load(std::memory_order_relaxed);
-  while (value < seen && !target.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
-}
-
-void raise(std::atomic<std::int64_t>& target, std::int64_t value) {
-  // relaxed: as in lower().
-  std::int64_t seen = target.load(std::memory_order_relaxed);
-  while (value > seen && !target.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
-}
-
 }  // namespace
 
 Session::Session(const Request& request, workloads::Selection selection, const allocators::Allocator& allocator)
@@ -117,24 +104,66 @@ Session::~Session() {
 }
 
 void Session::run_all() {
-  auto* registered = benchmark::RegisterBenchmark(selection_.name().c_str(), run_body);
-  registered->Threads(request_.threads)->UseRealTime()->Setup(set_up)->Teardown(worker::tear_down);
   if (request_.mode == Mode::kCalibrate) {
-    registered->MinTime(request_.min_time_s);
+    calibrate();
+  } else if (request_.mode == Mode::kLive) {
+    count_live();
   } else {
-    registered->Iterations(request_.iterations);
-  }
-  CounterKeeper keeper(counters_);
-  if (benchmark::RunSpecifiedBenchmarks(&keeper) != 1) {
-    throw std::runtime_error("Google Benchmark ran nothing; a --benchmark_... flag keeps it from doing so");
-  }
-  // acquire: pairs with the release in keep_error(), so that error_ is whole.
-  if (failed_.load(std::memory_order_acquire)) {
-    throw std::runtime_error(error_);
+    run_once({request_.iterations, request_.slice_iterations});
   }
   if (!nothing_left_.empty()) {
     throw std::runtime_error(nothing_left_);
   }
+}
+
+void Session::run_once(Cut cut) {
+  cut_ = cut;
+  auto* registered = benchmark::RegisterBenchmark(selection_.name().c_str(), run_body);
+  registered->Threads(request_.threads)->UseRealTime()->Setup(set_up)->Teardown(worker::tear_down)->Iterations(cut.iterations);
+  CounterKeeper keeper(outcome_.counters);
+  if (benchmark::RunSpecifiedBenchmarks(&keeper) != 1) {
+    throw std::runtime_error("Google Benchmark ran nothing; a --benchmark_... flag keeps it from doing so");
+  }
+  benchmark::ClearRegisteredBenchmarks();
+}
+
+double Session::median_slice_seconds() const {
+  std::vector<double> times;
+  for (std::int64_t slice = std::min<std::int64_t>(2, pace_->slices()); slice <= pace_->slices(); ++slice) {
+    times.push_back(pace_->seconds_of(slice));
+  }
+  std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+  return times[times.size() / 2];
+}
+
+void Session::calibrate() {
+  constexpr double kPreciseS = 0.2 * kSliceSeconds;  // a slice of that time tells how long others are
+  constexpr double kMostGrowth = 4096;
+  constexpr std::int64_t kSlices = 4;  // the first one fills the heap
+  run_once({2, 1});
+  std::int64_t slice = 1;
+  double seconds = median_slice_seconds();
+  while (seconds < kPreciseS) {
+    slice *= static_cast<std::int64_t>(std::clamp(2 * kPreciseS / std::max(seconds, 1e-9), 2.0, kMostGrowth));
+    run_once({slice * kSlices, slice});
+    seconds = median_slice_seconds();
+  }
+  const double per_iteration_s = seconds / static_cast<double>(slice);
+  outcome_.slice_iterations = std::max<std::int64_t>(1, std::llround(kSliceSeconds / per_iteration_s));
+  outcome_.slice_s = per_iteration_s * static_cast<double>(outcome_.slice_iterations);
+}
+
+void Session::count_live() {
+  constexpr double kBearableS = 5;
+  Cut cut{request_.iterations, request_.slice_iterations};
+  if (cut.slices() > 2) {
+    run_once({2 * cut.slice_iterations, cut.slice_iterations});
+    const double bearable = std::max(2.0, kBearableS / median_slice_seconds());
+    if (bearable < static_cast<double>(cut.slices())) {
+      cut.iterations = cut.slice_iterations * static_cast<std::int64_t>(bearable);
+    }
+  }
+  run_once(cut);
 }
 
 void Session::build() {
@@ -143,9 +172,10 @@ void Session::build() {
   // relaxed: no other thread exists yet; starting one orders these before its work.
   operations_.store(0, std::memory_order_relaxed);
   checksum_.store(0, std::memory_order_relaxed);
-  first_start_ns_.store(std::numeric_limits<std::int64_t>::max(), std::memory_order_relaxed);
-  last_end_ns_.store(0, std::memory_order_relaxed);
+  pace_.emplace(request_.turns.empty() ? MappedTurns::unshared(cut_.slices()) : MappedTurns::open(request_.turns, cut_.slices()),
+                request_.threads, cut_);
   start_observing();
+  pace_->built();
 }
 
 void Session::start_observing() {
@@ -158,10 +188,10 @@ void Session::start_observing() {
   outcome_.initial_rss_bytes = resident_memory().value_or(ResidentMemory{}).now_bytes;
   map_in_code();
   outcome_.peak_was_reset = reset_peak();
-  outcome_.before = resident_memory().value_or(ResidentMemory{});
+  outcome_.start_rss_bytes = resident_memory().value_or(ResidentMemory{}).now_bytes;
   if (peak_watch_ != nullptr) {
     peak_watch_->reset();
-    outcome_.before.now_bytes = peak_watch_->peak_bytes();
+    outcome_.start_rss_bytes = peak_watch_->peak_bytes();
   }
   if (live_reset_peak_ != nullptr) {
     live_reset_peak_();
@@ -174,53 +204,59 @@ void Session::start_observing() {
   set_recording(1);
 }
 
-void Session::run_thread(int thread_index, std::int64_t iterations) {
-  const std::int64_t start_ns = monotonic_ns();
-  const workloads::Tally tally = workload_->run(thread_index, iterations);
-  const std::int64_t end_ns = monotonic_ns();
-  lower(first_start_ns_, start_ns);
-  raise(last_end_ns_, end_ns);
+void Session::run_thread(int thread_index) {
+  workloads::Steps steps(cut_.iterations, *pace_, thread_index);
+  const workloads::Tally tally = workload_->run(thread_index, steps);
   // relaxed: sums; the threads are joined before they are read.
   operations_.fetch_add(tally.operations, std::memory_order_relaxed);
   checksum_.fetch_add(tally.checksum, std::memory_order_relaxed);
-  if (thread_index == 0) {
-    outcome_.iterations = iterations;
-  }
-}
-
-void Session::keep_error(std::string message) {
-  // acq_rel: the first thread alone writes error_; main reads it after joining all.
-  if (!failed_.exchange(true, std::memory_order_acq_rel)) {
-    error_ = std::move(message);
-  }
 }
 
 void Session::tear_down() {
   set_recording(0);
-  outcome_.usage = usage_so_far() - usage_before_;
-  outcome_.after = resident_memory().value_or(ResidentMemory{});
-  if (peak_watch_ != nullptr) {
-    outcome_.after.peak_bytes = peak_watch_->peak_bytes();
-  }
-  if (live_peak_ != nullptr) {
-    outcome_.live_peak_bytes = live_peak_();
-  }
-  outcome_.stats = allocator_.stats();
-  // relaxed: all threads that added to these were joined.
-  outcome_.operations = operations_.load(std::memory_order_relaxed);
-  outcome_.checksum = checksum_.load(std::memory_order_relaxed);
-  const double whole_s = static_cast<double>(last_end_ns_.load(std::memory_order_relaxed) -
-                                             first_start_ns_.load(std::memory_order_relaxed)) * 1e-9;
-  outcome_.wall_s = whole_s - workload_->own_seconds(outcome_.iterations);
-  if (outcome_.wall_s < whole_s * kLeastShareOfWork) {
-    nothing_left_ = "the time of the workload's own machinery (" + std::to_string(whole_s - outcome_.wall_s) + " s of " +
-               std::to_string(whole_s) + " s) leaves nothing to measure; other programs disturb the run: end them and run again";
-  }
+  take_readings();
   observe_drain();
   if (timeline_ != nullptr) {
     timeline_->stop();
   }
+  pace_->worked();
   workload_.reset();
+}
+
+void Session::take_readings() {
+  const Usage usage = usage_so_far() - usage_before_;
+  const ResidentMemory after = resident_memory().value_or(ResidentMemory{});
+  outcome_.user_s = usage.user_s;
+  outcome_.system_s = usage.system_s;
+  outcome_.minor_faults = usage.minor_faults;
+  outcome_.major_faults = usage.major_faults;
+  outcome_.voluntary_switches = usage.voluntary_switches;
+  outcome_.involuntary_switches = usage.involuntary_switches;
+  outcome_.end_rss_bytes = after.now_bytes;
+  outcome_.peak_rss_bytes = after.peak_bytes;
+  if (peak_watch_ != nullptr) {
+    outcome_.peak_rss_bytes = peak_watch_->peak_bytes();
+    outcome_.purge_calls = peak_watch_->purge_calls();
+    outcome_.purge_pages = peak_watch_->purge_pages();
+  }
+  if (live_peak_ != nullptr) {
+    outcome_.live_peak_bytes = live_peak_();
+  }
+  outcome_.stats = describe(allocator_.stats());
+  // relaxed: all threads that added to these were joined.
+  outcome_.operations = operations_.load(std::memory_order_relaxed);
+  outcome_.checksum = checksum_.load(std::memory_order_relaxed);
+  outcome_.iterations = cut_.iterations;
+  outcome_.own_s = workload_->own_seconds(1);
+  double whole_s = 0;
+  for (std::int64_t slice = 1; slice <= pace_->slices(); ++slice) {
+    whole_s += pace_->seconds_of(slice);
+  }
+  outcome_.wall_s = whole_s - outcome_.own_s * static_cast<double>(cut_.iterations);
+  if (outcome_.wall_s < whole_s * kLeastShareOfWork) {
+    nothing_left_ = "the time of the workload's own machinery (" + std::to_string(whole_s - outcome_.wall_s) + " s of " +
+                    std::to_string(whole_s) + " s) leaves nothing to measure; other programs disturb the run: end them and run again";
+  }
 }
 
 // Waits as an idle server would: one thread calls malloc now and then, which is when many allocators age their caches.
@@ -233,7 +269,7 @@ void Session::observe_drain() {
       std::free(block);
       std::this_thread::sleep_for(kIdleCallInterval);
     }
-    outcome_.drained.push_back({after_s, reader.read_bytes()});
+    outcome_.drained.emplace_back(after_s, reader.read_bytes());
   }
 }
 

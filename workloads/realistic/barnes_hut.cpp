@@ -171,20 +171,20 @@ class BarnesHut : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     std::vector<Body> bodies(bodies_.begin(), bodies_.end());
     for (Body& body : bodies) {
       body.mass *= 1.0 + 0.125 * thread_index;
     }
     Octree tree;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       step(tree, bodies);
     }
     for (const Body& body : bodies) {
       digest.add(std::bit_cast<std::uint64_t>(body.position.x));
     }
-    return {static_cast<std::uint64_t>(iterations) * bodies.size(), digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * bodies.size(), digest.value()};
   }
 
  private:

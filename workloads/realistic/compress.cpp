@@ -126,16 +126,16 @@ class Compress : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Random random(seed_, static_cast<std::uint64_t>(thread_index) + 1);
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       for (std::size_t message = 0; message < kMessages; ++message) {
         exchange(draw(random, random.between(1024, kLargestMessageBytes)), digest);
       }
       stream(draw(random, stream_bytes_), digest);
     }
-    return {static_cast<std::uint64_t>(iterations) * (kMessages + 1), digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * (kMessages + 1), digest.value()};
   }
 
  private:

@@ -196,12 +196,12 @@ class CppContainers : public Workload {
   explicit CppContainers(const Setup& setup)
       : seed_(setup.seed()), sessions_(setup.count("sessions")) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Tally tally;
     Random random(seed_, static_cast<std::uint64_t>(thread_index));
     Sessions sessions(sessions_);
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       tally.operations += index_words(random, digest);
       tally.operations += sessions.serve(random, digest);
       tally.operations += pump_events(random, digest);

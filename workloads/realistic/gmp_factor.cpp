@@ -137,11 +137,11 @@ class GmpFactor : public Workload {
         batch_(setup.count("batch")),
         batch_bits_(setup.count("batch-bits")) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Tally tally;
     Random random(seed_, static_cast<std::uint64_t>(thread_index));
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       factor(random, digest);
       sieve(random, digest);
       tally.operations += 1 + batch_;

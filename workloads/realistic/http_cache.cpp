@@ -190,16 +190,17 @@ class HttpCache : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     const std::shared_ptr<Cache> cache = enter();
     std::size_t next = static_cast<std::size_t>(thread_index) * (kDrawnRequests / 7);
-    const std::uint64_t requests = static_cast<std::uint64_t>(iterations) * kRequestsPerIteration;
-    for (std::uint64_t i = 0; i < requests; ++i) {
-      const TextRange drawn = requests_[next++ % kDrawnRequests];
-      serve(*cache, text_.view(drawn.start, drawn.size_bytes), digest);
+    while (steps.next()) {
+      for (std::uint64_t i = 0; i < kRequestsPerIteration; ++i) {
+        const TextRange drawn = requests_[next++ % kDrawnRequests];
+        serve(*cache, text_.view(drawn.start, drawn.size_bytes), digest);
+      }
     }
-    return {requests, digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * kRequestsPerIteration, digest.value()};
   }
 
  private:

@@ -73,11 +73,11 @@ class Json : public Workload {
   explicit Json(const Setup& setup)
       : text_(make_json_document(setup.seed(), static_cast<std::size_t>(setup["kib"]) << 10)) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     digest.add(static_cast<std::uint64_t>(thread_index));
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       Value catalogue = Value::parse(text_.view());
       change(catalogue);
       const Value summary = summarise(catalogue);

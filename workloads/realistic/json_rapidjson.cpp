@@ -101,18 +101,18 @@ class JsonRapidjson : public Workload {
       : values_(static_cast<Values>(setup["values"])),
         text_(make_json_document(setup.seed(), setup.count("kib") << 10)) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
-    return values_ == kPool ? run_with<rapidjson::MemoryPoolAllocator<>>(thread_index, iterations)
-                            : run_with<rapidjson::CrtAllocator>(thread_index, iterations);
+  Tally run(int thread_index, Steps& steps) override {
+    return values_ == kPool ? run_with<rapidjson::MemoryPoolAllocator<>>(thread_index, steps)
+                            : run_with<rapidjson::CrtAllocator>(thread_index, steps);
   }
 
  private:
   template <typename Allocator>
-  Tally run_with(int thread_index, std::int64_t iterations) {
+  Tally run_with(int thread_index, Steps& steps) {
     Digest digest;
     digest.add(static_cast<std::uint64_t>(thread_index));
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       Catalogue<Allocator> catalogue(text_.view());
       catalogue.change();
       catalogue.summarise(digest);

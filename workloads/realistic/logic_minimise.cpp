@@ -146,10 +146,10 @@ class LogicMinimise : public Workload {
   explicit LogicMinimise(const Setup& setup)
       : seed_(setup.seed()), variables_(setup.count("variables")), cubes_(setup.count("cubes")) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Random random(seed_, static_cast<std::uint64_t>(thread_index));
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       const Cover on = draw_function(random);
       Minimiser minimiser(on, variables_);
       minimiser.minimise();
@@ -162,7 +162,7 @@ class LogicMinimise : public Workload {
         }
       }
     }
-    return {static_cast<std::uint64_t>(iterations) * cubes_, digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * cubes_, digest.value()};
   }
 
  private:

@@ -82,18 +82,18 @@ class Lua : public Workload {
   explicit Lua(const Setup& setup)
       : collector_(static_cast<Collector>(setup["gc"])), seed_(setup.seed()) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Tally tally;
     Random random(seed_, static_cast<std::uint64_t>(thread_index));
     Interpreter interpreter(collector_);
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       const auto argument = static_cast<std::int64_t>(random.below(1 << 20));
       for (const char* program : kLuaProgramNames) {
         interpreter.call(program, argument, digest);
       }
     }
-    tally.operations = static_cast<std::uint64_t>(iterations) * std::size(kLuaProgramNames);
+    tally.operations = static_cast<std::uint64_t>(steps.total()) * std::size(kLuaProgramNames);
     tally.checksum = digest.value();
     return tally;
   }

@@ -69,10 +69,10 @@ class Pcre2 : public Workload {
  public:
   explicit Pcre2(const Setup& setup) : lines_(setup.seed(), 4096), batch_(setup.count("lines")) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     std::size_t first = static_cast<std::size_t>(thread_index);
-    for (std::int64_t i = 0; i < iterations; ++i, first += batch_) {
+    for (; steps.next(); first += batch_) {
       for (const char* text : kLogPatterns) {
         const Pattern pattern = compile(text);
         for (std::size_t line = 0; line < batch_; ++line) {
@@ -81,7 +81,7 @@ class Pcre2 : public Workload {
       }
     }
     const std::uint64_t searches = batch_ * std::size(kLogPatterns);
-    return {static_cast<std::uint64_t>(iterations) * searches, digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * searches, digest.value()};
   }
 
  private:

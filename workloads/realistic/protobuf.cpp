@@ -148,10 +148,10 @@ class Protobuf : public Workload {
         spans_(setup.count("spans")),
         memory_(static_cast<Memory>(setup["memory"])) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Random random(seed_, static_cast<std::uint64_t>(thread_index));
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       if (memory_ == kArena) {
         Arena arena;
         exchange(*Arena::CreateMessage<Report>(&arena), *Arena::CreateMessage<Report>(&arena),
@@ -162,7 +162,7 @@ class Protobuf : public Workload {
         exchange(sent, received, random, digest);
       }
     }
-    return {static_cast<std::uint64_t>(iterations) * spans_, digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * spans_, digest.value()};
   }
 
  private:

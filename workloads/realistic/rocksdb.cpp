@@ -170,18 +170,18 @@ class Rocksdb : public Workload {
     append_words(values_, random, std::size_t{64} << 10);
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     const std::shared_ptr<Store> store = enter();
     Client client(store->database(), thread_index, setup_, values_);
     client.fill();
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       client.write();
       client.read(digest);
       client.scan(digest);
     }
     constexpr std::uint64_t kPerIteration = kWritesPerIteration + kReadsPerIteration + 1;
-    return {static_cast<std::uint64_t>(iterations) * kPerIteration, digest.value()};
+    return {static_cast<std::uint64_t>(steps.total()) * kPerIteration, digest.value()};
   }
 
  private:

@@ -331,11 +331,11 @@ class Sqlite : public Workload {
   }
   ~Sqlite() override { sqlite3_shutdown(); }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     Tally tally;
     Shop shop(script_, days_kept_);
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       const auto draw = static_cast<std::size_t>(i + thread_index);
       tally.operations += shop.trade(i, draw, digest);
     }

@@ -171,11 +171,11 @@ class Xml : public Workload {
     xmlInitParser();
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Digest digest;
     digest.add(static_cast<std::uint64_t>(thread_index));
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       const Document document = parse(text_.view());
       ask(document.get(), digest);
       tally.operations += change(document.get());

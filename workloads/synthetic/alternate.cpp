@@ -18,9 +18,9 @@ class Alternate : public Workload {
   explicit Alternate(const Setup& setup)
       : size_(setup.count("size")), blocks_(setup.count("megabytes") * 1048576 / size_ + 1) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       for (void*& block : blocks_) {
         block = allocate(size_);
         touch_pages(block, size_, tag_of(tally.operations++));

@@ -24,17 +24,18 @@ class Batch : public Batches<TouchEnds> {
                 static_cast<FreeOrder>(setup["order"])),
         place_(static_cast<Place>(setup["place"])) {}
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Tally other;
     if (place_ != Place::kMain) {
-      const std::int64_t elsewhere = place_ == Place::kSecond ? iterations : 1;
+      Steps once(1);
+      Steps& elsewhere = place_ == Place::kSecond ? steps : once;
       Thread second([&] { other = Batches::run(thread_index, elsewhere); });
       second.join();
     }
     if (place_ == Place::kSecond) {
       return other;
     }
-    const Tally own = Batches::run(thread_index, iterations);
+    const Tally own = Batches::run(thread_index, steps);
     return {other.operations + own.operations, other.checksum + own.checksum};
   }
 

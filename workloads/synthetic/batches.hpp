@@ -27,10 +27,10 @@ class Batches : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     MappedArray<void*>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       tally.operations = fill(blocks, tally.operations);
       tally.checksum += drain(blocks);
     }

@@ -34,11 +34,11 @@ class CacheScratch : public FalseSharing {
   CacheScratch(const CacheScratch&) = delete;
   CacheScratch& operator=(const CacheScratch&) = delete;
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     void* first = std::exchange(firsts_[static_cast<std::size_t>(thread_index)], nullptr);
     const std::uint64_t seen = read_ends(first, size());
     std::free(first);
-    Tally tally = FalseSharing::run(thread_index, iterations);
+    Tally tally = FalseSharing::run(thread_index, steps);
     tally.checksum += seen;
     return tally;
   }

@@ -174,10 +174,10 @@ class Empirical : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     MappedArray<Block>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       for (const Operation& operation : fill_) {
         put(blocks[operation.slot], operation.bytes, tally);
       }

@@ -16,9 +16,9 @@ class FalseSharing : public Workload {
   explicit FalseSharing(const Setup& setup)
       : size_(setup.count("size")), writes_(setup["writes"]) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       void* object = allocate(size_);
       touch_whole(object, size_, tag_of(tally.operations++));
       increment(static_cast<volatile std::uint8_t*>(object));

@@ -35,7 +35,7 @@ class FillFlush : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk slots(slots_, index * 1009);
     Tally tally;
@@ -43,7 +43,7 @@ class FillFlush : public Workload {
       put(i, tally);
     }
     mark_phase("filled");
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       flush_and_fill(slots, tally);
     }
     shared_.leave([&](void* block) { drop(block, tally); });

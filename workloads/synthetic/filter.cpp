@@ -31,9 +31,9 @@ class Filter : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       const std::size_t turn = static_cast<std::size_t>(i) % kLengths.size();
       filter(kept_[turn], kLengths[turn], tally);
       mark_phase("filtered");

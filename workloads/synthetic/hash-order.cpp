@@ -36,11 +36,11 @@ class HashOrder : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       cycle(tables_[index], sizes, tally);
     }
     return tally;

@@ -58,9 +58,9 @@ class IntervalChurn : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       episode(tables_[static_cast<std::size_t>(thread_index)], tally);
     }
     return tally;

@@ -29,10 +29,10 @@ class LargeSmall : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Walk survivors(survivors_);
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       use_large(tally);
       void* survivor = use_small(survivors.next(), tally);
       void*& oldest = kept_[static_cast<std::size_t>(i) % kept_.size()];

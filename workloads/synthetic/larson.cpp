@@ -25,10 +25,9 @@ constexpr std::uint64_t kReplacementsPerIteration = 64;
 // they pass on with the successor's start and its join of the predecessor.
 class Line {
  public:
-  Line(Replacer<TouchEnds> replacer, std::uint64_t replacements, std::uint64_t lifetime,
-       bool overlaps)
+  Line(Replacer<TouchEnds> replacer, Steps& steps, std::uint64_t lifetime, bool overlaps)
       : replacer_(std::move(replacer)),
-        left_(replacements),
+        steps_(steps),
         lifetime_(lifetime),
         overlaps_(overlaps) {}
 
@@ -54,14 +53,12 @@ class Line {
     } else if (!overlaps_) {
       pthread_join(predecessor, nullptr);
     }
-    const std::uint64_t count = std::min(left_, lifetime_);
-    replacer_.replace(count);
-    left_ -= count;
+    const bool has_successor = live_to_old_age();
     if (has_predecessor && overlaps_) {
       pthread_join(predecessor, nullptr);
     }
     newest_ = pthread_self();
-    if (left_ > 0) {
+    if (has_successor) {
       start_thread(&Line::body, this);
       return;
     }
@@ -70,8 +67,28 @@ class Line {
     finished_.release();
   }
 
+  // False if there is no more work, for this thread or the next.
+  bool live_to_old_age() {
+    for (std::uint64_t lived = 0; lived < lifetime_;) {
+      if (left_ == 0 && !begin_iteration()) {
+        return false;
+      }
+      const std::uint64_t count = std::min(left_, lifetime_ - lived);
+      replacer_.replace(count);
+      left_ -= count;
+      lived += count;
+    }
+    return left_ > 0 || begin_iteration();
+  }
+
+  bool begin_iteration() {
+    left_ = steps_.next() ? kReplacementsPerIteration : 0;
+    return left_ > 0;
+  }
+
   Replacer<TouchEnds> replacer_;
-  std::uint64_t left_;
+  Steps& steps_;
+  std::uint64_t left_ = 0;  // replacements of an iteration that has begun
   std::uint64_t lifetime_;
   bool overlaps_;
   std::uint64_t generation_ = 0;
@@ -94,11 +111,9 @@ class Larson : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
-    const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kReplacementsPerIteration;
-    return Line(std::move(replacers_[static_cast<std::size_t>(thread_index)]), count, lifetime_,
-                overlaps_)
-        .run();
+  Tally run(int thread_index, Steps& steps) override {
+    Replacer<TouchEnds>& replacer = replacers_[static_cast<std::size_t>(thread_index)];
+    return Line(std::move(replacer), steps, lifetime_, overlaps_).run();
   }
 
  private:

@@ -21,16 +21,17 @@ class LinuxScalability : public Workload {
   explicit LinuxScalability(const Setup& setup)
       : size_(setup.count("size")), released_(setup.threads()) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    tally.operations = static_cast<std::uint64_t>(iterations) * kPairsPerIteration;
     released_.arrive_and_wait();
-    for (std::uint64_t i = 0; i < tally.operations; ++i) {
-      auto* block = static_cast<std::uint8_t*>(allocate(size_));
-      *block = tag_of(i);
-      escape(block);
-      tally.checksum += *block;
-      std::free(block);
+    while (steps.next()) {
+      for (const std::uint64_t end = tally.operations + kPairsPerIteration; tally.operations < end; ++tally.operations) {
+        auto* block = static_cast<std::uint8_t*>(allocate(size_));
+        *block = tag_of(tally.operations);
+        escape(block);
+        tally.checksum += *block;
+        std::free(block);
+      }
     }
     return tally;
   }

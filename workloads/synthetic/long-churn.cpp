@@ -43,19 +43,20 @@ class LongChurn : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
     Walk victims(victims_);
-    const std::uint64_t total = static_cast<std::uint64_t>(iterations) * kAllocationsPerIteration;
+    const std::uint64_t total = static_cast<std::uint64_t>(steps.total()) * kAllocationsPerIteration;
     std::size_t quarter = 0;
-    for (std::uint64_t done = 0; done < total;) {
+    for (std::uint64_t done = 0; steps.next();) {
       if (done >= quarter * total / 4) {
         mark_phase(kQuarters[quarter++]);
       }
-      const std::uint64_t until =
-          std::min({(done / phase_ + 1) * phase_, quarter * total / 4, total});
-      const MappedArray<std::uint32_t>& sizes = sizes_[done / phase_ % sizes_.size()];
-      done = churn(Walk(sizes, done), done, until, victims, tally);
+      for (const std::uint64_t end = done + kAllocationsPerIteration; done < end;) {
+        const std::uint64_t until = std::min((done / phase_ + 1) * phase_, end);
+        const MappedArray<std::uint32_t>& sizes = sizes_[done / phase_ % sizes_.size()];
+        done = churn(Walk(sizes, done), done, until, victims, tally);
+      }
     }
     mark_phase("end");
     while (count_ > 0) {

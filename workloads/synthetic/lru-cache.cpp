@@ -118,9 +118,9 @@ class LruCache : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       Walk fractions(fractions_);
       insert(first_, kFirstBytes, fractions, tally);
       mark_phase("first");

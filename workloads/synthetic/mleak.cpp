@@ -36,12 +36,12 @@ class Mleak : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk slots(slots_, index * 1009);
     Walk sizes(sizes_, index * 2003);
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       Thread mortal([&] {
         for (std::size_t j = 0; j < blocks_; ++j) {
           swap(slots.next(), sizes.next(), tally);

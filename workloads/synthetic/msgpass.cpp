@@ -44,10 +44,11 @@ class Msgpass : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Crew consumers(consumers_, [&](std::size_t i) { tallies_[i] = consume(); });
     Crew forwarders(forwarders_, [&](std::size_t) { forward(); });
-    Crew producers(producers_, [&](std::size_t i) { produce(i, iterations); });
+    CrewSteps crew_steps(steps, producers_);
+    Crew producers(producers_, [&](std::size_t i) { produce(i, CrewSteps::Member(crew_steps)); });
     producers.join();
     sent_.close();
     forwarders.join();
@@ -62,11 +63,11 @@ class Msgpass : public Workload {
   }
 
  private:
-  void produce(std::size_t index, std::int64_t count) {
+  void produce(std::size_t index, CrewSteps::Member steps) {
     Walk bursts(bursts_, index * 1009);
     Walk sizes(sizes_, index * 2003);
     void* messages[kLongestBurst];
-    for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       const std::size_t burst = bursts.next();
       for (std::size_t j = 0; j < burst; ++j) {
         const std::size_t bytes = sizes.next();

@@ -59,10 +59,10 @@ class Mstress : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       Thread mortal([&] { round(local_[index], retained_[index], tally); });
       mortal.join();
     }

@@ -34,10 +34,11 @@ class NToOne : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
-    const std::uint64_t total = producers_ * kHandful * static_cast<std::uint64_t>(iterations);
+  Tally run(int /*thread_index*/, Steps& steps) override {
+    const std::uint64_t total = producers_ * kHandful * static_cast<std::uint64_t>(steps.total());
     queue_.expect(total);
-    Crew producers(producers_, [&](std::size_t i) { produce(i, iterations); });
+    CrewSteps crew_steps(steps, producers_);
+    Crew producers(producers_, [&](std::size_t i) { produce(i, CrewSteps::Member(crew_steps)); });
     Tally tally;
     void* blocks[kHandful];
     while (tally.operations < total) {
@@ -53,10 +54,10 @@ class NToOne : public Workload {
   }
 
  private:
-  void produce(std::size_t index, std::int64_t count) {
+  void produce(std::size_t index, CrewSteps::Member steps) {
     Walk sizes(sizes_, index * 2003);
     void* blocks[kHandful];
-    for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       for (std::size_t j = 0; j < kHandful; ++j) {
         const std::size_t bytes = sizes.next();
         blocks[j] = allocate(bytes);

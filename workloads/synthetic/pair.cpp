@@ -18,7 +18,7 @@
 namespace workloads {
 namespace {
 
-constexpr int kPairsPerIteration = 64;
+constexpr std::uint64_t kPairsPerIteration = 64;
 
 enum class Api { kMalloc, kSized, kAligned, kCalloc };
 
@@ -33,16 +33,16 @@ class Pair : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     switch (api_) {
       case Api::kMalloc:
-        return repeat<Api::kMalloc>(iterations);
+        return repeat<Api::kMalloc>(steps);
       case Api::kSized:
-        return repeat<Api::kSized>(iterations);
+        return repeat<Api::kSized>(steps);
       case Api::kAligned:
-        return repeat<Api::kAligned>(iterations);
+        return repeat<Api::kAligned>(steps);
       case Api::kCalloc:
-        return repeat<Api::kCalloc>(iterations);
+        return repeat<Api::kCalloc>(steps);
     }
     return {};
   }
@@ -74,22 +74,31 @@ class Pair : public Workload {
   }
 
   template <Api api>
-  Tally repeat(std::int64_t iterations) const {
+  Tally repeat(Steps& steps) const {
     Tally tally;
-    tally.operations = static_cast<std::uint64_t>(iterations) * kPairsPerIteration;
-    for (std::uint64_t i = 0; i < tally.operations; ++i) {
-      void* block = take<api>();
-      if constexpr (api == Api::kCalloc) {
-        tally.checksum += read_ends(block, size_);
+    while (steps.next()) {
+      for (const std::uint64_t end = tally.operations + kPairsPerIteration; tally.operations < end; ++tally.operations) {
+        tally.checksum += one_pair<api>(tag_of(tally.operations));
       }
-      if constexpr (api == Api::kAligned) {
-        tally.checksum += reinterpret_cast<std::uintptr_t>(block) & (alignment_ - 1);
-      }
-      touch_ends(block, size_, tag_of(i));
-      tally.checksum += read_ends(block, size_);
-      give_back<api>(block);
     }
     return tally;
+  }
+
+  // Gives what was read.
+  template <Api api>
+  std::uint64_t one_pair(std::uint8_t tag) const {
+    std::uint64_t seen = 0;
+    void* block = take<api>();
+    if constexpr (api == Api::kCalloc) {
+      seen += read_ends(block, size_);
+    }
+    if constexpr (api == Api::kAligned) {
+      seen += reinterpret_cast<std::uintptr_t>(block) & (alignment_ - 1);
+    }
+    touch_ends(block, size_, tag);
+    seen += read_ends(block, size_);
+    give_back<api>(block);
+    return seen;
   }
 
   std::size_t size_;

@@ -75,7 +75,7 @@ class ParetoSlots : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     MappedArray<Block>& table = tables_[index];
     Walk visits(visits_, index * 1000003);
@@ -85,9 +85,10 @@ class ParetoSlots : public Workload {
       visit(table[slot], sizes, tally);
     }
     mark_phase("filled");
-    const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kVisitsPerIteration;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      visit(table[visits.next()], sizes, tally);
+    while (steps.next()) {
+      for (std::uint64_t i = 0; i < kVisitsPerIteration; ++i) {
+        visit(table[visits.next()], sizes, tally);
+      }
     }
     for (Block& block : table) {
       if (block.pointer != nullptr) {

@@ -34,9 +34,9 @@ class PhaseShift : public Workload {
     random.shuffle(free_order_);
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       cycle(tally);
     }
     return tally;

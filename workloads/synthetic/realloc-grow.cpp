@@ -80,9 +80,9 @@ class ReallocGrow : public Workload {
         step_(setup.count("step")),
         pattern_(static_cast<Pattern>(setup["pattern"])) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       Buffer buffer(tag_of(static_cast<std::uint64_t>(i)));
       while (buffer.bytes() < max_) {
         buffer.grow(larger(buffer.bytes()));

@@ -138,11 +138,13 @@ class Replacement : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Replacer<Touch> replacer = std::move(replacers_[static_cast<std::size_t>(thread_index)]);
     replacer.fill();
     mark_phase("filled");
-    replacer.replace(static_cast<std::uint64_t>(iterations) * replacements_per_iteration_);
+    while (steps.next()) {
+      replacer.replace(replacements_per_iteration_);
+    }
     mark_phase("replaced");
     replacer.drain();
     return replacer.tally();

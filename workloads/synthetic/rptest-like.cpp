@@ -68,14 +68,14 @@ class RptestLike : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     Life life{static_cast<std::size_t>(thread_index),
               Walk(sizes_, static_cast<std::size_t>(thread_index) * 2003),
               &parcels_[static_cast<std::size_t>(thread_index)],
               {}};
-    Thread first([&] { live(life, 0, iterations / 2); });
+    Thread first([&] { live(life, steps, 0, steps.total() / 2); });
     first.join();
-    Thread second([&] { live(life, iterations / 2, iterations); });
+    Thread second([&] { live(life, steps, steps.total() / 2, steps.total() + 1); });
     second.join();
     mailboxes_.leave([&](void* parcel) { empty(*static_cast<Parcel*>(parcel), life.tally); });
     return life.tally;
@@ -90,10 +90,11 @@ class RptestLike : public Workload {
     Tally tally;
   };
 
-  void live(Life& life, std::int64_t from, std::int64_t to) {
+  // Does the iterations numbered from `from` to `to` - 1, or until there are no more.
+  void live(Life& life, Steps& steps, std::int64_t from, std::int64_t to) {
     MappedArray<void*>& slots = slots_[life.index];
     std::size_t slot = 0;
-    for (std::int64_t i = from; i < to; ++i) {
+    for (std::int64_t i = from; i < to && steps.next(); ++i) {
       for (std::size_t j = 0; j < kReplacementsPerIteration; ++j) {
         slot = (slot + kStride) % kSlots;
         drop_sealed(slots[slot], life.tally.checksum);

@@ -43,10 +43,10 @@ class SawtoothIdle : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     MappedArray<void*>& blocks = blocks_[static_cast<std::size_t>(thread_index)];
     Tally tally;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    while (steps.next()) {
       for (std::size_t j = 0; j < blocks.size(); ++j) {
         blocks[j] = allocate(sizes_[j]);
         touch_pages(blocks[j], sizes_[j], tag_of(tally.operations++));

@@ -41,13 +41,13 @@ class ShbenchLike : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     MappedArray<Block>& table = tables_[index];
     Walk sizes(sizes_, index * 2003);
     Tally tally;
     std::size_t filled = 0;
-    for (std::int64_t i = 0; i < iterations; ++i) {
+    for (std::int64_t i = 0; steps.next(); ++i) {
       for (; filled < table.size(); ++filled) {
         put(table[filled], sizes.next(), tally);
       }

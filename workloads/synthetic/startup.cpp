@@ -30,9 +30,9 @@ class Startup : public Workload {
         what_(static_cast<What>(setup["what"])),
         released_(setup.threads()) {}
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
-    Tally tally{static_cast<std::uint64_t>(iterations), 0};
-    for (std::int64_t i = 0; i < iterations; ++i) {
+  Tally run(int /*thread_index*/, Steps& steps) override {
+    Tally tally{static_cast<std::uint64_t>(steps.total()), 0};
+    for (std::int64_t i = 0; steps.next(); ++i) {
       tally.checksum += what_ == What::kThread ? start_thread_and_allocate(i) : start_process();
     }
     return tally;

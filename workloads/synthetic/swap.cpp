@@ -37,7 +37,7 @@ class Swap : public Workload {
     }
   }
 
-  Tally run(int thread_index, std::int64_t iterations) override {
+  Tally run(int thread_index, Steps& steps) override {
     const auto index = static_cast<std::size_t>(thread_index);
     Walk slots(slots_, index * 1000003);
     Walk sizes(sizes_, index * 2003);
@@ -46,9 +46,10 @@ class Swap : public Workload {
       swap(i, sizes.next(), tally);
     }
     mark_phase("filled");
-    const std::uint64_t count = static_cast<std::uint64_t>(iterations) * kSwapsPerIteration;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      swap(slots.next(), sizes.next(), tally);
+    while (steps.next()) {
+      for (std::uint64_t i = 0; i < kSwapsPerIteration; ++i) {
+        swap(slots.next(), sizes.next(), tally);
+      }
     }
     shared_.leave([&](void* block) { drop_sealed(block, tally.checksum); });
     return tally;

@@ -43,16 +43,16 @@ class Xmalloc : public Workload {
     }
   }
 
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
+  Tally run(int /*thread_index*/, Steps& steps) override {
     Tally tally;
-    const auto batches = static_cast<std::uint64_t>(iterations);
+    const auto batches = static_cast<std::uint64_t>(steps.total());
     list_.expect(batches * threads_);
     Thread consumer([&] {
       for (std::uint64_t i = 0; i < batches; ++i) {
         consume(tally);
       }
     });
-    for (std::uint64_t i = 0; i < batches; ++i) {
+    while (steps.next()) {
       produce();
     }
     consumer.join();

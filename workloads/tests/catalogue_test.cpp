@@ -33,11 +33,14 @@ Tally run_once(const Selection& selection, int threads, std::int64_t iterations)
   const std::unique_ptr<Workload> workload = selection.entry.make(setup);
   std::vector<Tally> tallies(static_cast<std::size_t>(threads));
   std::vector<std::thread> others;
+  const auto work = [&](int thread) {
+    Steps steps(iterations);
+    tallies[static_cast<std::size_t>(thread)] = workload->run(thread, steps);
+  };
   for (int i = 1; i < threads; ++i) {
-    others.emplace_back(
-        [&, i] { tallies[static_cast<std::size_t>(i)] = workload->run(i, iterations); });
+    others.emplace_back(work, i);
   }
-  tallies[0] = workload->run(0, iterations);
+  work(0);
   for (std::thread& other : others) {
     other.join();
   }

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
     const workloads::Selection selection = workloads::select(argv[2]);
     const workloads::Setup setup = selection.setup(1, 1);
     const auto workload = selection.entry.make(setup);
-    const workloads::Tally tally = workload->run(0, std::strtoll(argv[3], nullptr, 10));
+    workloads::Steps steps(std::strtoll(argv[3], nullptr, 10));
+  const workloads::Tally tally = workload->run(0, steps);
     std::printf("%s %llu %llu\n", selection.name().c_str(),
                 static_cast<unsigned long long>(tally.operations),
                 static_cast<unsigned long long>(tally.checksum));

@@ -83,7 +83,8 @@ workloads::Tally run_threads(workloads::Workload& workload, int threads, std::in
     team.emplace_back(
         [&start, &workload, &tally = tallies[static_cast<std::size_t>(i)], i, iterations] {
           start.arrive_and_wait();
-          tally = workload.run(i, iterations);
+          workloads::Steps steps(iterations);
+          tally = workload.run(i, steps);
         });
   }
   for (std::thread& member : team) {

@@ -17,8 +17,8 @@ using ::testing::IsEmpty;
 
 class Nothing : public Workload {
  public:
-  Tally run(int /*thread_index*/, std::int64_t iterations) override {
-    return {static_cast<std::uint64_t>(iterations), 0};
+  Tally run(int /*thread_index*/, Steps& steps) override {
+    return {static_cast<std::uint64_t>(steps.total()), 0};
   }
 };
 

@@ -61,7 +61,8 @@ std::uint64_t expected_checksum(const trace::ReplayProgram& program) {
 bool play(trace::Replay& replay, long turns, std::uint64_t checksum) {
   const std::uint64_t operations = replay.program().calls() + replay.program().left_over();
   for (long turn = 0; turn < turns; ++turn) {
-    const workloads::Tally tally = replay.run(0, 1);
+    workloads::Steps once(1);
+    const workloads::Tally tally = replay.run(0, once);
     if (tally.operations != operations || tally.checksum != checksum) {
       std::fprintf(stderr, "turn %ld: %lu operations with checksum %lx, expected %lu with %lx\n",
                    turn, tally.operations, tally.checksum, operations, checksum);

@@ -67,12 +67,17 @@ TEST(ReplayProgram, WaitsOnlyWhereAnObjectOrItsCellCrossesThreads) {
   EXPECT_EQ(program.left_over(), 1u);
 }
 
+workloads::Tally play(Replay& replay, std::int64_t times) {
+  workloads::Steps steps(times);
+  return replay.run(0, steps);
+}
+
 TEST(Replay, MakesEachCallOnceAndFreesWhatIsLeft) {
   const TemporaryDirectory directory;
   trace_tests::write_random(directory / "a.trace", {9, 5000, 1});
   for (const Touch touch : {Touch::kNone, Touch::kFirst, Touch::kPage, Touch::kWhole}) {
     Replay replay(directory / "a.trace", touch, kResident);
-    const workloads::Tally tally = replay.run(0, 3);
+    const workloads::Tally tally = play(replay, 3);
     EXPECT_EQ(tally.operations, 3 * (replay.program().calls() + replay.program().left_over()));
     EXPECT_EQ(tally.checksum != 0, touch != Touch::kNone);
   }
@@ -85,7 +90,7 @@ TEST(Replay, EightThreadsKeepTheRecordedOrderAHundredTimes) {
   trace_tests::write_random(directory / "a.trace", {77, 4'000, 8});
   Replay replay(directory / "a.trace", Touch::kFirst, kResident);
   ASSERT_GT(replay.program().waits(), 1000u);
-  const workloads::Tally first = replay.run(0, 1);
+  const workloads::Tally first = play(replay, 1);
   EXPECT_EQ(first.operations, replay.program().calls() + replay.program().left_over());
   std::uint64_t expected = 0;  // the tags, as the program says they must be read
   for (std::uint32_t thread = 0; thread < replay.program().threads(); ++thread) {
@@ -97,7 +102,7 @@ TEST(Replay, EightThreadsKeepTheRecordedOrderAHundredTimes) {
   }
   EXPECT_EQ(first.checksum, expected);
   for (int i = 0; i < 100; ++i) {
-    const workloads::Tally again = replay.run(0, 1);
+    const workloads::Tally again = play(replay, 1);
     ASSERT_EQ(again.checksum, first.checksum) << "turn " << i;
     ASSERT_EQ(again.operations, first.operations) << "turn " << i;
   }
@@ -111,8 +116,8 @@ TEST(Replay, LargerThanItsMemoryGivesTheSame) {
   Replay streamed(directory / "a.trace", Touch::kFirst, 1 << 16);
   EXPECT_FALSE(resident.program().streamed());
   EXPECT_TRUE(streamed.program().streamed());
-  const workloads::Tally a = resident.run(0, 2);
-  const workloads::Tally b = streamed.run(0, 2);
+  const workloads::Tally a = play(resident, 2);
+  const workloads::Tally b = play(streamed, 2);
   EXPECT_EQ(a.operations, b.operations);
   EXPECT_EQ(a.checksum, b.checksum);
 }
@@ -134,7 +139,7 @@ TEST(Replay, ThreadsStartAndEndWhereTheyDid) {
   writer.thread_end(parent);
   writer.finish();
   Replay replay(directory / "a.trace", Touch::kPage, kResident);
-  EXPECT_EQ(replay.run(0, 5).operations, 5 * 600u);
+  EXPECT_EQ(play(replay, 5).operations, 5 * 600u);
 }
 
 TEST(Replay, KnowsItsOwnCost) {

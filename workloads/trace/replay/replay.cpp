@@ -345,9 +345,9 @@ void Replay::free_left_over(Tally& tally) {
   }
 }
 
-Tally Replay::run(int, std::int64_t iterations) {
+Tally Replay::run(int, workloads::Steps& steps) {
   Tally sum;
-  for (std::int64_t i = 0; i < iterations; ++i) {
+  while (steps.next()) {
     const Tally tally = run_once();
     sum.operations += tally.operations;
     sum.checksum += tally.checksum;

@@ -29,7 +29,7 @@ class Replay : public workloads::Workload {
   Replay(const std::filesystem::path& path, Touch touch, std::uint64_t resident_bytes);
   ~Replay() override;
 
-  workloads::Tally run(int thread_index, std::int64_t iterations) override;
+  workloads::Tally run(int thread_index, workloads::Steps& steps) override;
   // Seconds of an iteration that replay itself takes: of the thread with most events, in an empty
   // replay, in which no call is made and nothing is waited for. Measured when the object is built.
   [[nodiscard]] double own_seconds(std::int64_t iterations) const override;
