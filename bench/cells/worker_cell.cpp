@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <thread>
 #include <utility>
 
+#include "bench/measure/peak_watch.hpp"
 #include "bench/model/metric.hpp"
 
 namespace bench {
@@ -135,6 +138,12 @@ void WorkerCell::check_work(Attempt& attempt, const worker::Outcome& outcome) co
   }
 }
 
+const WorkerCell::Result* WorkerCell::first_failure(std::initializer_list<const Result*> results) {
+  const auto failed = [](const Result* result) { return result != nullptr && result->attempt.status != Status::kOk; };
+  const auto* const found = std::ranges::find_if(results, failed);
+  return found != results.end() ? *found : nullptr;
+}
+
 void WorkerCell::read_outcome(Result& result) const {
   if (result.attempt.status != Status::kOk) {
     return;
@@ -179,8 +188,7 @@ void WorkerCell::subtract_own_time(std::vector<Result>& results) const {
   }
 }
 
-std::vector<Measured> WorkerCell::measure(Launcher& launcher, std::span<const allocators::Candidate* const> allocators,
-                                          const Block& block) {
+std::vector<Measured> WorkerCell::measure(Launcher& launcher, Allocators allocators, const Block& block) {
   const bool reads_memory = block.number < options_.memory_blocks;
   TurnOptions options{cut_, threads(), options_.timeout_s, reads_memory ? options_.drain_s : std::vector<double>{}, block.seed};
   std::vector<Result> results;
@@ -199,11 +207,15 @@ std::vector<Measured> WorkerCell::measure(Launcher& launcher, std::span<const al
       first = std::max(first, steady_phase(result.track.seconds).first);
     }
   }
+  Extras extras = run_extras(launcher, allocators, reads_memory);
   std::vector<Measured> out;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Sample blank_sample = blank(*allocators[i], block.number);
-    if (results[i].attempt.status != Status::kOk) {
-      out.push_back(failure(results[i].attempt, blank_sample));
+    const Result* const counted = extras.counted[i];
+    const Result* const sampled = reads_memory ? &extras.sampled[i] : nullptr;
+    const auto failed = first_failure({&results[i], counted, sampled});
+    if (failed != nullptr) {
+      out.push_back(failure(failed->attempt, blank_sample));
       continue;
     }
     std::optional<double> log_ratio;
@@ -212,12 +224,59 @@ std::vector<Measured> WorkerCell::measure(Launcher& launcher, std::span<const al
     }
     Measured& measured = out.emplace_back();
     add_steady(results[i], first, log_ratio, blank_sample, measured);
-    add_memory(results[i], first, blank_sample, measured);
-    if (reads_memory) {
-      add_extra_runs(launcher, *allocators[i], blank_sample, measured);
+    add_memory(results[i], first, peak_of(results[i], counted), blank_sample, measured);
+    if (counted != nullptr && extras.is_new[i]) {
+      add_counted(results[i], *counted, blank_sample, measured);
+    }
+    if (sampled != nullptr) {
+      add_timeline(*sampled, blank_sample, measured);
     }
   }
   return out;
+}
+
+// Runs that are not timed, and so all at once.
+std::vector<WorkerCell::Result> WorkerCell::run_side_by_side(Launcher& launcher, const worker::Request& request, Allocators allocators,
+                                                            double timeout_s) const {
+  std::vector<RunningWorker> running;
+  for (const auto* allocator : allocators) {
+    running.push_back(launcher.start(request, *allocator, running.size()));
+  }
+  std::vector<Result> results;
+  for (auto& worker : running) {
+    results.push_back({launcher.finish(std::move(worker), timeout_s), {}, {}});
+    read_outcome(results.back());
+    if (results.back().attempt.status == Status::kOk) {
+      check_work(results.back().attempt, results.back().outcome);
+    }
+  }
+  return results;
+}
+
+WorkerCell::Extras WorkerCell::run_extras(Launcher& launcher, Allocators allocators, bool reads_memory) {
+  Extras extras;
+  std::vector<const allocators::Candidate*> uncounted;
+  for (const auto* allocator : allocators) {
+    extras.is_new.push_back(PeakWatch::available() && !counted_.contains(allocator->name));
+    if (extras.is_new.back()) {
+      uncounted.push_back(allocator);
+    }
+  }
+  auto counted = run_side_by_side(launcher, request(worker::Mode::kPeak), uncounted, options_.timeout_s);
+  for (std::size_t i = 0; i < uncounted.size(); ++i) {
+    counted_.insert_or_assign(uncounted[i]->name, std::move(counted[i]));
+  }
+  for (const auto* allocator : allocators) {
+    const auto found = counted_.find(allocator->name);
+    extras.counted.push_back(found != counted_.end() ? &found->second : nullptr);
+  }
+  if (reads_memory) {
+    worker::Request over_time = request(worker::Mode::kMemory);
+    over_time.drain_s = options_.drain_s;
+    const double drain_s = options_.drain_s.empty() ? 0 : options_.drain_s.back();
+    extras.sampled = run_side_by_side(launcher, over_time, allocators, options_.timeout_s + drain_s);
+  }
+  return extras;
 }
 
 void WorkerCell::add_steady(const Result& result, std::size_t first, std::optional<double> log_ratio, const Sample& blank,
@@ -255,9 +314,19 @@ void WorkerCell::add_steady(const Result& result, std::size_t first, std::option
   }
 }
 
-void WorkerCell::add_memory(const Result& result, std::size_t first, const Sample& blank, Measured& into) const {
+double WorkerCell::peak_of(const Result& timed, const Result* counted) {
+  const double peak_bytes = above(static_cast<double>(timed.track.peak_rss_bytes), timed.track.start_rss_bytes);
+  if (counted == nullptr) {
+    return peak_bytes;
+  }
+  // VmHWM may be too low by what the CPUs had not told yet. The counting run sees each page; its peak stands where VmHWM does not refute it.
+  static const auto error_bytes = static_cast<double>(vm_hwm_error_bytes(static_cast<int>(std::thread::hardware_concurrency())));
+  const double seen_bytes = above(static_cast<double>(counted->outcome.peak_rss_bytes), counted->outcome.start_rss_bytes);
+  return std::clamp(seen_bytes, peak_bytes, peak_bytes + error_bytes);
+}
+
+void WorkerCell::add_memory(const Result& result, std::size_t first, double peak_bytes, const Sample& blank, Measured& into) const {
   const Track& track = result.track;
-  const double peak_bytes = above(static_cast<double>(track.peak_rss_bytes), track.start_rss_bytes);
   const double mean_bytes = above(track.mean_rss_bytes(first), track.start_rss_bytes);
   add(into, blank, "peak_rss", peak_bytes);
   add(into, blank, "mean_rss", mean_bytes);
@@ -280,34 +349,21 @@ void WorkerCell::add_memory(const Result& result, std::size_t first, const Sampl
   }
 }
 
-void WorkerCell::add_extra_runs(Launcher& launcher, const allocators::Candidate& allocator, const Sample& blank, Measured& into) const {
-  worker::Request over_time = request(worker::Mode::kMemory);
-  over_time.drain_s = options_.drain_s;
-  const double drain_s = options_.drain_s.empty() ? 0 : options_.drain_s.back();
-  for (const auto& asked : {over_time, request(worker::Mode::kPeak)}) {
-    Result run{launcher.run(asked, allocator, options_.timeout_s + drain_s), {}, {}};
-    read_outcome(run);
-    if (run.attempt.status == Status::kOk) {
-      check_work(run.attempt, run.outcome);
-    }
-    if (run.attempt.status != Status::kOk) {
-      into = failure(run.attempt, blank);
-      return;
-    }
-    const double start_bytes = static_cast<double>(run.outcome.start_rss_bytes);
-    if (asked.mode == worker::Mode::kPeak) {
-      add(into, blank, "purge_calls", static_cast<double>(run.outcome.purge_calls));
-      add(into, blank, "purge_pages", static_cast<double>(run.outcome.purge_pages));
-      continue;
-    }
-    for (const auto& [after_s, bytes] : run.outcome.drained) {
-      add(into, blank, "rss_after_idle_calls_" + trimmed(after_s) + "s", above(static_cast<double>(bytes), run.outcome.start_rss_bytes),
-          "bytes");
-    }
-    into.timelines.push_back({{"start_rss_bytes", start_bytes},
-                              {"points", run.outcome.timeline.at("points")},
-                              {"phases", run.outcome.timeline.at("phases")}});
+void WorkerCell::add_counted(const Result& timed, const Result& counted, const Sample& blank, Measured& into) {
+  add(into, blank, "purge_calls", static_cast<double>(counted.outcome.purge_calls));
+  add(into, blank, "purge_pages", static_cast<double>(counted.outcome.purge_pages));
+  const double timed_s = std::accumulate(timed.track.seconds.begin(), timed.track.seconds.end(), 0.0);
+  add(into, blank, "counting_slowdown", counted.outcome.wall_s / std::max(timed_s, 1e-9), "1");
+}
+
+void WorkerCell::add_timeline(const Result& sampled, const Sample& blank, Measured& into) {
+  const worker::Outcome& outcome = sampled.outcome;
+  for (const auto& [after_s, bytes] : outcome.drained) {
+    add(into, blank, "rss_after_idle_calls_" + trimmed(after_s) + "s", above(static_cast<double>(bytes), outcome.start_rss_bytes), "bytes");
   }
+  into.timelines.push_back({{"start_rss_bytes", static_cast<double>(outcome.start_rss_bytes)},
+                            {"points", outcome.timeline.at("points")},
+                            {"phases", outcome.timeline.at("phases")}});
 }
 
 }  // namespace bench

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ struct WorkerCellOptions {
   double timeout_s = 60;                   // of one worker's own turns
   std::optional<std::int64_t> iterations;  // fixed by the user, in all
   std::uint64_t seed = 1;
-  int memory_blocks = 0;                   // in these many blocks also runs that sample memory and count purges, and idle afterwards
+  int memory_blocks = 0;                   // in these many blocks also a run that samples memory and then idles, with a call now and then
   std::vector<double> drain_s;             // when memory is read after the work, in those blocks
   std::optional<allocators::Candidate> counter;  // the allocator that counts live bytes, if it is there
 };
@@ -34,6 +35,8 @@ class WorkerCell final : public Cell {
                                 const Block& block) override;
 
  private:
+  using Allocators = std::span<const allocators::Candidate* const>;
+
   // What one worker gave in a block, and what it is to be compared by.
   struct Result {
     Attempt attempt;
@@ -51,9 +54,23 @@ class WorkerCell final : public Cell {
   // Takes what a workload's own machinery took from each slice: the same for all, since its measurement is not exact.
   void subtract_own_time(std::vector<Result>& results) const;
   void add_steady(const Result& result, std::size_t first, std::optional<double> log_ratio, const Sample& blank, Measured& into) const;
-  void add_memory(const Result& result, std::size_t first, const Sample& blank, Measured& into) const;
-  // Runs of their own: memory over time with calls while idle, and what is given back.
-  void add_extra_runs(Launcher& launcher, const allocators::Candidate& allocator, const Sample& blank, Measured& into) const;
+  void add_memory(const Result& result, std::size_t first, double peak_bytes, const Sample& blank, Measured& into) const;
+  // The peak above the start, of a page's precision where `counted` (or null) helps.
+  static double peak_of(const Result& timed, const Result* counted);
+  static void add_counted(const Result& timed, const Result& counted, const Sample& blank, Measured& into);
+  static void add_timeline(const Result& sampled, const Sample& blank, Measured& into);
+  // Of those that are not null; null if all went well.
+  static const Result* first_failure(std::initializer_list<const Result*> results);
+
+  // Runs of their own, which are not timed. By allocator.
+  struct Extras {
+    std::vector<bool> is_new;             // it has just been counted
+    std::vector<const Result*> counted;   // kept for the whole run; null: the kernel cannot
+    std::vector<Result> sampled;          // if asked for: memory over time, then idle with calls
+  };
+  Extras run_extras(Launcher& launcher, Allocators allocators, bool reads_memory);
+  // A result for each allocator.
+  std::vector<Result> run_side_by_side(Launcher& launcher, const worker::Request& request, Allocators allocators, double timeout_s) const;
 
   WorkerCellOptions options_;
 
@@ -63,6 +80,8 @@ class WorkerCell final : public Cell {
   std::uint64_t checksum_ = 0;
   std::uint64_t live_peak_bytes_ = 0;  // 0: not counted
   double live_mean_bytes_ = 0;
+
+  std::map<std::string, Result> counted_;  // by allocator: the run that counts purges and sees each page of the peak
 };
 
 }  // namespace bench

@@ -147,7 +147,8 @@ TEST(WorkerRequest, SurvivesItsWayOverTheCommandLine) {
   request.workload = "larson:min=8,max=9";
   request.threads = 3;
   request.iterations = 123456789012;
-  request.min_time_s = 0.1;
+  request.slice_iterations = 4321;
+  request.turns = "/tmp/turns";
   request.seed = UINT64_MAX;
   request.drain_s = {0.1, 10};
   request.modules = {"/m.so"};

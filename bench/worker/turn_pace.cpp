@@ -120,7 +120,8 @@ void TurnPace::worked() {
 
 double TurnPace::seconds_of(std::int64_t slice) const {
   const SliceRecord& record = turns_.slice(slice);
-  return static_cast<double>(record.end_ns - record.start_ns.load(std::memory_order_relaxed)) * 1e-9;  // relaxed: it is over
+  // relaxed: it is over
+  return static_cast<double>(record.end_ns - record.start_ns.load(std::memory_order_relaxed) - record.waited_ns) * 1e-9;
 }
 
 }  // namespace bench::worker

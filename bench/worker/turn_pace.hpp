@@ -26,7 +26,7 @@ class TurnPace final : public workloads::Pace {
   void worked();
 
   [[nodiscard]] std::int64_t slices() const { return cut_.slices(); }
-  // Valid once that slice is done.
+  // Wall time less what the only thread waited for a CPU. Valid once that slice is done.
   [[nodiscard]] double seconds_of(std::int64_t slice) const;
   [[nodiscard]] const SliceRecord& record(std::int64_t stage) const { return turns_.slice(stage); }
 
