@@ -1,6 +1,17 @@
 #include "bench/cells/cell.hpp"
 
+#include <utility>
+
 namespace bench {
+
+Measured failure(const Attempt& attempt, Sample blank) {
+  Measured out;
+  out.interrupted = attempt.interrupted;
+  blank.status = attempt.status;
+  blank.detail = attempt.detail;
+  out.samples.push_back(std::move(blank));
+  return out;
+}
 
 std::string Cell::label() const {
   return workload_ + (threads_ == 1 ? "" : ", " + std::to_string(threads_) + " threads");

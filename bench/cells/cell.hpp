@@ -23,6 +23,9 @@ struct Measured {
   std::string remedy;              // and what to do about that
 };
 
+// Of an allocator that could not do the work: the one sample that says so.
+Measured failure(const Attempt& attempt, Sample blank);
+
 // One block of a cell: which one, who the others are compared with, and the seed of what is drawn in it.
 struct Block {
   int number = 0;

@@ -103,7 +103,7 @@ Attempt Launcher::run(worker::Request request, const allocators::Candidate& allo
 }
 
 RunningWorker Launcher::start(worker::Request request, const allocators::Candidate& allocator, std::size_t number) {
-  const std::string suffix = "-" + std::to_string(number);
+  const std::string suffix = number == 0 ? "" : "-" + std::to_string(number);
   RunningWorker running;
   running.result_file_ = scratch_ / ("result" + suffix);
   running.stderr_file_ = scratch_ / ("stderr" + suffix);

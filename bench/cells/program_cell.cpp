@@ -47,15 +47,6 @@ Sample with(const Sample& blank, std::string_view metric, double value) {
   return sample;
 }
 
-Measured failure(const Attempt& attempt, Sample blank) {
-  Measured out;
-  out.interrupted = attempt.interrupted;
-  blank.status = attempt.status;
-  blank.detail = attempt.detail;
-  out.samples.push_back(std::move(blank));
-  return out;
-}
-
 Watch watch_with(TreeSampler* sampler, const Child& program, const allocators::Candidate& allocator) {
   if (sampler != nullptr) {
     std::error_code missing;

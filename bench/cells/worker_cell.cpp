@@ -35,16 +35,6 @@ std::string trimmed(double seconds) {
   return text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
 }
 
-Measured failure(const Attempt& attempt, const Sample& blank) {
-  Measured out;
-  out.interrupted = attempt.interrupted;
-  Sample sample = blank;
-  sample.status = attempt.status;
-  sample.detail = attempt.detail;
-  out.samples.push_back(std::move(sample));
-  return out;
-}
-
 // Slices for a steady phase of that long, if one takes `slice_s`.
 std::int64_t slices_for(double steady_s, double slice_s) {
   const auto steady = std::max(kLeastSteadySlices, static_cast<std::int64_t>(std::ceil(steady_s / slice_s)));

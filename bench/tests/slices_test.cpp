@@ -34,11 +34,12 @@ TEST(SteadyPhase, FollowsTheFirstPassWhereNothingChanges) {
 
 TEST(SteadyPhase, BeginsBehindASlowStart) {
   SliceTimes times = level(80, 0.005, 0.01, 2);
-  for (std::size_t i = 0; i < 10; ++i) {
-    times[i] *= 3 - 0.2 * static_cast<double>(i);
+  for (std::size_t i = 0; i < 20; ++i) {
+    times[i] *= 3 - 0.1 * static_cast<double>(i);
   }
   const Steady steady = steady_phase(times);
-  EXPECT_EQ(steady.first, 11U);  // an eighth, and the first pass
+  EXPECT_GE(steady.first, 11U);
+  EXPECT_LT(steady.first, 40U);
   EXPECT_FALSE(steady.trend.is_significant);
 }
 

@@ -32,16 +32,33 @@ std::int64_t clock_ns(clockid_t clock) {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// How long the calling thread has waited for a CPU in its life; nothing where the kernel does not say.
-std::optional<std::int64_t> waited_ns() {
-  const int file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);  // nanoseconds run, nanoseconds waited, times run
-  char text[64] = {};
-  const ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+// How long the calling thread has waited for a CPU in its life, as the kernel says in an open /proc/thread-self/schedstat.
+std::optional<std::int64_t> read_waited_ns(int file) {
+  char text[64] = {};  // nanoseconds run, nanoseconds waited, times run
+  const char* space = pread(file, text, sizeof text - 1, 0) > 0 ? std::strchr(text, ' ') : nullptr;
+  return space == nullptr ? std::nullopt : std::optional(std::int64_t{std::strtoll(space, nullptr, 10)});
+}
+
+// Now, and how long the calling thread has waited until then: both of one moment, between which it did not lose the CPU.
+struct Moment {
+  std::int64_t time_ns = 0;
+  std::optional<std::int64_t> waited_ns;  // nothing where the kernel does not say
+};
+
+Moment this_moment() {
+  constexpr int kAttempts = 10;
+  const int file = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+  Moment moment{monotonic_ns(), std::nullopt};
+  for (int attempt = 0; file >= 0 && attempt < kAttempts && !moment.waited_ns; ++attempt) {
+    const auto before = read_waited_ns(file);
+    moment.time_ns = monotonic_ns();
+    const auto after = read_waited_ns(file);
+    moment.waited_ns = before == after ? after : std::nullopt;
+  }
   if (file >= 0) {
     close(file);
   }
-  const char* space = length <= 0 ? nullptr : std::strchr(text, ' ');
-  return space == nullptr ? std::nullopt : std::optional(std::int64_t{std::strtoll(space, nullptr, 10)});
+  return moment;
 }
 
 std::uint32_t stage(std::int64_t number) { return static_cast<std::uint32_t>(number); }
@@ -79,23 +96,18 @@ std::int64_t TurnPace::next_slice(int thread_index) {
   return cut_.iterations_of(slice);
 }
 
-// 0 where a thread of the workload's own did part of the work: what one of them waits, the other may use.
-std::int64_t TurnPace::waited_in_slice_ns() const {
-  constexpr double kAllOfIt = 0.95;
-  if (positions_.size() > 1 || before_.thread != gettid()) {
-    return 0;
-  }
-  const auto waited = waited_ns();
-  const auto thread_ns = static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - before_.thread_cpu_ns);
-  const auto process_ns = static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before_.process_cpu_ns);
-  return waited && before_.waited_ns && thread_ns > kAllOfIt * process_ns ? *waited - *before_.waited_ns : 0;
-}
-
 void TurnPace::begin(std::int64_t slice) {
+  std::int64_t now_ns = 0;
   if (positions_.size() == 1) {
-    before_ = {gettid(), waited_ns(), clock_ns(CLOCK_THREAD_CPUTIME_ID), clock_ns(CLOCK_PROCESS_CPUTIME_ID)};
+    before_.thread = gettid();
+    before_.thread_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    before_.process_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    const Moment moment = this_moment();
+    before_.waited_ns = moment.waited_ns;
+    now_ns = moment.time_ns;
+  } else {
+    now_ns = monotonic_ns();
   }
-  const std::int64_t now_ns = monotonic_ns();
   // relaxed: a running minimum; who reads it has seen the end of the slice.
   std::atomic<std::int64_t>& start_ns = turns_.slice(slice).start_ns;
   std::int64_t seen = start_ns.load(std::memory_order_relaxed);
@@ -105,11 +117,24 @@ void TurnPace::begin(std::int64_t slice) {
 
 void TurnPace::finish(std::int64_t slice) {
   SliceRecord& record = turns_.slice(slice);
-  record.end_ns = monotonic_ns();
+  if (positions_.size() == 1) {
+    const Moment moment = this_moment();
+    record.end_ns = moment.time_ns;
+    record.waited_ns = did_all_itself() && moment.waited_ns && before_.waited_ns ? *moment.waited_ns - *before_.waited_ns : 0;
+  } else {
+    record.end_ns = monotonic_ns();
+  }
   record_usage(record);
-  record.waited_ns = waited_in_slice_ns();
   arrived_.store(0, std::memory_order_relaxed);  // relaxed: all others wait for the line below
   store_and_wake(turns_->done, stage(slice + 1));
+}
+
+// Not so where a thread of the workload's own did part of the slice: what one of them waits, the other may use.
+bool TurnPace::did_all_itself() const {
+  constexpr double kAllOfIt = 0.95;
+  const auto thread_ns = static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - before_.thread_cpu_ns);
+  const auto process_ns = static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before_.process_cpu_ns);
+  return before_.thread == gettid() && thread_ns > kAllOfIt * process_ns;
 }
 
 void TurnPace::worked() {

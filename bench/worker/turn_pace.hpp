@@ -37,8 +37,8 @@ class TurnPace final : public workloads::Pace {
 
   void begin(std::int64_t slice);
   void finish(std::int64_t slice);
-  // Of the slice that the calling thread has just done.
-  [[nodiscard]] std::int64_t waited_in_slice_ns() const;
+  // Whether the calling thread did the slice that it has just done.
+  [[nodiscard]] bool did_all_itself() const;
 
   const MappedTurns turns_;
   const Cut cut_;
