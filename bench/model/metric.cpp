@@ -66,6 +66,10 @@ constexpr std::array kMetrics{
            "context switches because the kernel took the CPU away"},
     Metric{"operations", "1", kNeither, "higher", "lower",
            "operations done; the same under every allocator"},
+    Metric{"slices", "1", kNeither, "higher", "lower", "slices of the work, between which workers take turns"},
+    Metric{"warm_up_slices", "1", kNeither, "higher", "lower", "slices before the steady phase"},
+    Metric{"counting_slowdown", "1", kNeither, "higher", "lower",
+           "time of the run that counts purges over that of a timed one"},
     Metric{"iterations", "1", kNeither, "higher", "lower",
            "iterations of the workload; the same under every allocator"},
 };
