@@ -149,7 +149,7 @@ void retire_orphan(Heap* heap) {
 
 void give_back_everything() {
   give_back_thread_lists();
-  t_cache.remote->flush();
+  flush_own_chains();
   if (t_cache.heap != nullptr) {
     t_cache.heap->take_arrivals();
     t_cache.heap->release_empty();
@@ -191,7 +191,7 @@ void maintain() {
       heap->take_arrivals();
       heap->note_share();
       heap->release_empty();
-      t_cache.remote->flush();
+      flush_own_chains();
     }
   }
   give_back_aged(now, age_ms);

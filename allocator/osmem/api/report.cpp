@@ -211,7 +211,7 @@ void fill_numbers(interpose::Numbers& out) {
 
 extern "C" bool os_stats(struct os_stats* out) noexcept {
   if (!osmem::ensure_started()) return false;
-  osmem::t_cache.remote->flush();  // what the caller freed counts as free
+  osmem::flush_own_chains();  // what the caller freed counts as free
   osmem::Snapshot shot;
   osmem::take_snapshot(shot);
   *out = shot.totals;

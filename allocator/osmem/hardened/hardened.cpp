@@ -133,12 +133,30 @@ void look_at_link(std::uint32_t size_class) {
   die("malloc: the link in a free block has been overwritten, by a write behind a block or after its free", first);
 }
 
+// The C library's threads have heaps of up to 64 MiB, aligned to that. At the start of each stands the address of its arena, which
+// lies close behind the start of such a heap; each block there has a flag in the word before it.
+bool is_in_c_library_arena(std::uintptr_t address) {
+  constexpr std::uintptr_t kHeapBytes = std::uintptr_t{64} << 20;
+  constexpr std::uint64_t kInArena = 4;
+  const std::uintptr_t heap = address & ~(kHeapBytes - 1);
+  if (heap == 0 || !os::is_mapped(reinterpret_cast<void*>(heap)) ||
+      !os::is_mapped(reinterpret_cast<void*>((address - 16) & ~(os::page_bytes() - 1)))) {
+    return false;
+  }
+  std::uintptr_t arena = 0;
+  std::uint64_t size = 0;
+  std::memcpy(&arena, reinterpret_cast<const void*>(heap), sizeof arena);
+  std::memcpy(&size, reinterpret_cast<const void*>(address - 8), sizeof size);
+  return arena != 0 && arena % kHeapBytes <= 64 && (size & kInArena) != 0 && size < kHeapBytes;
+}
+
 // A pointer that is none of ours: a block of the C library's, or wrong.
 bool may_be_c_library(const void* ptr) {
   if (g_policy.foreign) return true;
   const auto address = reinterpret_cast<std::uintptr_t>(ptr);
   if (address % 16 != 0) return false;
   if (address > g_first_break && address < reinterpret_cast<std::uintptr_t>(os::break_address())) return true;
+  if (is_in_c_library_arena(address)) return true;
   // A mapping of the C library's: its size, with one flag, stands in front of it, at the start of a page.
   if (address % kPageBytes != 16 || !os::is_mapped(reinterpret_cast<void*>(address - 16))) return false;
   std::uint64_t header[2];

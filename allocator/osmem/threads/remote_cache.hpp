@@ -92,6 +92,12 @@ struct RemoteCache {
 [[gnu::visibility("hidden")]] extern constinit RemoteCache g_no_chains;
 
 
+// Sends home what the calling thread holds back of others. While the dynamic linker still relocates (in an indirect function's
+// resolver), thread-local memory is zero instead of what its initialiser says: there are no chains then.
+inline void flush_own_chains() {
+  if (t_cache.remote != nullptr) [[likely]] t_cache.remote->flush();
+}
+
 // Puts a chain of so many bytes into the heap's inbox. Any thread.
 void push_home(Heap* heap, Block* head, Block* tail, std::size_t bytes);
 
