@@ -1,5 +1,6 @@
 #include "bench/cells/turn_taking.hpp"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,8 @@ namespace bench {
 namespace {
 
 constexpr std::int64_t kLookIntervalNs = 2'000'000;  // at memory while a slice goes on
+constexpr int kAnyCpu = -1;
+constexpr std::int64_t kSlicesOnACpu = 8;            // then caches are cold once, for all alike
 constexpr double kPatienceAtEndS = 30;               // for a worker to write its result and end
 
 double seconds_since(std::int64_t start_ns) { return static_cast<double>(monotonic_ns() - start_ns) * 1e-9; }
@@ -33,10 +36,17 @@ class Player {
     running_ = launcher_.start(std::move(own), allocator, number);
   }
 
-  // Lets it do a stage, and waits for that. Nothing happens once it has ended or has to be ended.
-  void play(std::int64_t stage) {
+  // Lets it do a stage, and waits for that. Nothing happens once it has ended or has to be ended. If it has one thread only, that
+  // runs on `cpu`.
+  void play(std::int64_t stage, int cpu = kAnyCpu) {
     if (!is_playing()) {
       return;
+    }
+    if (cpu != kAnyCpu && !has_others_) {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      sched_setaffinity(running_.child().process(), sizeof one, &one);  // refused: it stays where it is, and the figures scatter more
     }
     const std::int64_t start_ns = monotonic_ns();
     if (stage > 0) {
@@ -133,8 +143,8 @@ class Player {
   void pause() {
     struct stat status {};
     const std::string tasks = "/proc/" + std::to_string(running_.child().process()) + "/task";
-    const bool has_others = stat(tasks.c_str(), &status) == 0 && status.st_nlink > 2 + static_cast<nlink_t>(options_.threads);
-    if (has_others) {
+    has_others_ = stat(tasks.c_str(), &status) == 0 && status.st_nlink > 2 + static_cast<nlink_t>(options_.threads);
+    if (has_others_) {
       running_.child().send(SIGSTOP);
       is_stopped_ = true;
     }
@@ -156,18 +166,36 @@ class Player {
   std::unique_ptr<ResidentReader> reader_;
   Track track_;
   double spent_s_ = 0;
+  bool has_others_ = false;  // threads besides those that take turns
   bool is_stopped_ = false;
   bool must_end_ = false;
 };
 
 using Players = std::vector<std::unique_ptr<Player>>;
 
-// Rounds of slices: each order that is drawn is gone through forwards, then backwards.
+std::vector<int> usable_cpus() {
+  cpu_set_t mine;
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof mine, &mine) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &mine)) {
+        cpus.push_back(cpu);
+      }
+    }
+  }
+  return cpus;
+}
+
+// Rounds of slices: each order that is drawn is gone through forwards, then backwards. Workers of one thread do a slice on one and the same
+// CPU: two CPUs are not equally fast, and a worker that waits and goes on stays on one of them by itself.
 void play_slices(Players& players, const TurnOptions& options) {
   std::mt19937_64 random(options.order_seed);
   std::vector<std::size_t> order(players.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  const std::vector<int> cpus = options.threads == 1 ? usable_cpus() : std::vector<int>{};
   for (std::int64_t slice = 1; slice <= options.cut.slices(); ++slice) {
+    const auto turn = static_cast<std::size_t>(slice / kSlicesOnACpu) + static_cast<std::size_t>(options.order_seed % 1024);
+    const int cpu = cpus.empty() ? kAnyCpu : cpus[turn % cpus.size()];
     if (slice % 2 == 1) {
       for (std::size_t i = order.size(); i > 1; --i) {
         std::swap(order[i - 1], order[random() % i]);
@@ -176,7 +204,7 @@ void play_slices(Players& players, const TurnOptions& options) {
       std::ranges::reverse(order);
     }
     for (const std::size_t index : order) {
-      players[index]->play(slice);
+      players[index]->play(slice, cpu);
     }
   }
 }
