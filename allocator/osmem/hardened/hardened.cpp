@@ -81,7 +81,7 @@ bool start_locked() {
   if (!ensure_started() || !start_blocks()) return false;
   read_policy();
   start_quarantine();
-  g_first_break = g_options.heap == HeapBackEnd::kRegion ? reinterpret_cast<std::uintptr_t>(os::break_address()) : UINTPTR_MAX;
+  g_first_break = g_options.heap == HeapBackEnd::kRegion ? reinterpret_cast<std::uintptr_t>(os::break_address()) : g_heap_base;
   g_ready.store(true, std::memory_order_release);  // pairs with ensure_ready()
   return true;
 }
@@ -139,15 +139,15 @@ bool is_in_c_library_arena(std::uintptr_t address) {
   constexpr std::uintptr_t kHeapBytes = std::uintptr_t{64} << 20;
   constexpr std::uint64_t kInArena = 4;
   const std::uintptr_t heap = address & ~(kHeapBytes - 1);
-  if (heap == 0 || !os::is_mapped(reinterpret_cast<void*>(heap)) ||
-      !os::is_mapped(reinterpret_cast<void*>((address - 16) & ~(os::page_bytes() - 1)))) {
-    return false;
-  }
-  std::uintptr_t arena = 0;
+  if (heap == 0 || !os::is_mapped(reinterpret_cast<void*>((address - 16) & ~(os::page_bytes() - 1)))) return false;
   std::uint64_t size = 0;
-  std::memcpy(&arena, reinterpret_cast<const void*>(heap), sizeof arena);
   std::memcpy(&size, reinterpret_cast<const void*>(address - 8), sizeof size);
-  return arena != 0 && arena % kHeapBytes <= 64 && (size & kInArena) != 0 && size < kHeapBytes;
+  if ((size & kInArena) == 0 || size >= kHeapBytes) return false;
+  // What we have reserved is mapped, but not to be read.
+  if (heap - g_heap_base < g_region.reserved_bytes() || !os::is_mapped(reinterpret_cast<void*>(heap))) return false;
+  std::uintptr_t arena = 0;
+  std::memcpy(&arena, reinterpret_cast<const void*>(heap), sizeof arena);
+  return arena != 0 && arena % kHeapBytes <= 64;
 }
 
 // A pointer that is none of ours: a block of the C library's, or wrong.
