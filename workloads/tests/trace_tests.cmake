@@ -1,7 +1,7 @@
 # Tests of workloads/trace.
 if(NOT OSMEM_SANITIZER STREQUAL "thread") # these have one thread
   osmem_add_test(trace_format_test SOURCES trace_format_test.cpp LIBRARIES trace_format LABELS trace)
-  osmem_add_test(trace_hostile_test SOURCES trace_hostile_test.cpp LIBRARIES trace_format LABELS trace)
+  osmem_add_test(trace_hostile_test SOURCES trace_hostile_test.cpp LIBRARIES trace_format LABELS trace LONG_FORM)
   osmem_add_test(trace_raw_convert_test SOURCES trace_raw_convert_test.cpp LIBRARIES trace_format LABELS trace)
 endif()
 osmem_add_test(trace_replay_test SOURCES trace_replay_test.cpp LIBRARIES workloads_trace workloads_core LABELS trace)
@@ -45,8 +45,11 @@ if(OSMEM_CLANGXX AND NOT OSMEM_SANITIZER)
                    -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz.cpp
                    ${trace_dir}/reader.cpp ${trace_dir}/source.cpp ${trace_dir}/format.cpp -lzstd -o ${fuzz})
   add_test(NAME trace_fuzz
-           COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz_test.py --runs=1000000
+           COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz_test.py --runs=100000
                    --fuzz=${fuzz} --seeds=$<TARGET_FILE:trace_fuzz_seeds>)
   set_tests_properties(trace_fuzz_build PROPERTIES FIXTURES_SETUP trace_fuzz LABELS trace TIMEOUT 900)
+  osmem_add_long_form(trace_fuzz COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/trace_fuzz_test.py --runs=1000000
+                      --fuzz=${fuzz} --seeds=$<TARGET_FILE:trace_fuzz_seeds>)
+  set_tests_properties(trace_fuzz.long PROPERTIES FIXTURES_REQUIRED trace_fuzz)
   set_tests_properties(trace_fuzz PROPERTIES FIXTURES_REQUIRED trace_fuzz LABELS trace TIMEOUT 900)
 endif()
