@@ -1,7 +1,9 @@
 // bench trace: looks at traces, checks them, makes them from other files.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 
@@ -55,6 +57,17 @@ void refuse_same(const std::string& given, const std::string& out) {
   }
 }
 
+// Before any work: a picture that nobody could write is a mistake in what was typed.
+void refuse_unwritable_chart(const fs::path& chart) {
+  if (const fs::path kind = chart.extension(); kind != ".svg" && kind != ".png" && kind != ".pdf") {
+    throw UsageError("--chart=" + chart.string() + ": a picture ends in .svg, .png or .pdf");
+  }
+  const fs::path folder = chart.has_parent_path() ? chart.parent_path() : ".";
+  if (access(folder.c_str(), W_OK) != 0) {
+    throw UsageError("--chart=" + chart.string() + ": cannot write it: " + folder.string() + ": " + std::strerror(errno));
+  }
+}
+
 struct InspectWords {
   std::vector<std::string> files;
   std::string format = "table";
@@ -65,10 +78,7 @@ int inspect(const InspectWords& words) {
   if (!words.chart.empty() && words.files.size() > 1) {
     throw UsageError("--chart draws one trace");
   }
-  if (const fs::path kind = fs::path(words.chart).extension();
-      !words.chart.empty() && kind != ".svg" && kind != ".png" && kind != ".pdf") {
-    throw UsageError("--chart=" + words.chart + ": a picture ends in .svg, .png or .pdf");
-  }
+  if (!words.chart.empty()) refuse_unwritable_chart(words.chart);
   int code = kAllMeasured;
   for (const auto& file : words.files) {
     trace::Reader reader{fs::path(file)};
