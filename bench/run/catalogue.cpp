@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 
 #include "bench/plan/suite.hpp"
 
@@ -9,9 +10,13 @@ namespace bench {
 namespace {
 
 constexpr double kAnswerWithinS = 60;
+constexpr std::string_view kUnknownFlag = "Google Benchmark does not know ";  // as the worker's main() says it
 
 nlohmann::json ask(Launcher& launcher, worker::Request request) {
   const Attempt attempt = launcher.run(std::move(request), allocators::Candidate{"glibc", {}, {}}, kAnswerWithinS);
+  if (attempt.detail.starts_with(kUnknownFlag)) {
+    throw UsageError(attempt.detail);
+  }
   if (attempt.status != Status::kOk) {
     throw std::runtime_error("the worker cannot describe its workloads: " + attempt.detail);
   }
