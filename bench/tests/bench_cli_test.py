@@ -268,6 +268,8 @@ class Doctor(BenchTest):
         self.assertEqual(self.run_bench("--allocator=limit", "--against=none", "--workload=pair").returncode, 0)
         kept = json.loads((self.out / "environment.json").read_text())["card"]
         self.assertEqual(set(kept), set(card))
+
+    def test_an_unknown_format_is_refused(self) -> None:
         self.assertIn("table, json", self.refused("doctor", "--format=xml"))
 
 
