@@ -377,7 +377,8 @@ void free_of_other(void* ptr, std::size_t slice) {
   const std::uintptr_t owner = g_region.owner(slice).load(std::memory_order_relaxed);  // relaxed: as in owns()
   RemoteCache::Chain& chain = t_cache.remote->chain_of(owner);
   if (chain.owner != owner) [[unlikely]] return free_other_kind(ptr, slice);
-  const RemoteClass* known = remote_class(chain.heap, g_region.bin(slice));
+  // Relaxed: the slab may just be taken over; a bin of another heap is refused.
+  const RemoteClass* known = remote_class(chain.heap, g_region.bin(slice).load(std::memory_order_relaxed));
   if (known == nullptr) [[unlikely]] return free_remote_rarely(ptr, slice);
   const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(ptr) % kSliceBytes;
   if (offset * known->reciprocal >= known->reciprocal) [[unlikely]] return free_remote_rarely(ptr, slice);  // says what is wrong

@@ -46,8 +46,10 @@ struct Region {
   [[nodiscard]] std::atomic<std::uintptr_t>& owner(std::size_t slice) const {
     return reinterpret_cast<std::atomic<std::uintptr_t>*>(g_owners)[slice];
   }
-  [[nodiscard]] Bin*& bin(std::size_t slice) const {
-    return reinterpret_cast<Bin**>(g_owners)[slice + kBinTableOffset / sizeof(Bin*)];
+  // Written by the slab's owner, or under the pool's lock where its heap has no thread; read by any thread that frees into it. A stale
+  // one names a bin of another heap than the caller's chain, which remote_class() refuses.
+  [[nodiscard]] std::atomic<Bin*>& bin(std::size_t slice) const {
+    return reinterpret_cast<std::atomic<Bin*>*>(g_owners)[slice + kBinTableOffset / sizeof(Bin*)];
   }
   [[nodiscard]] std::size_t slice_of(const void* pointer) const {
     return (reinterpret_cast<std::uintptr_t>(pointer) - g_heap_base) >> kSliceShift;

@@ -283,7 +283,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
       g_region.slabs[slice + i].head_offset = static_cast<std::uint8_t>(i);
       g_region.slabs[slice + i].size_class = static_cast<std::uint8_t>(c);
     }
-    g_region.bin(slice + i) = &bin;
+    g_region.bin(slice + i).store(&bin, std::memory_order_relaxed);  // relaxed: see Region::bin()
     g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as above
   }
   bin.carving = slice + 1;
@@ -396,7 +396,7 @@ void Heap::adopt(Heap& from, Slab* slab) {
   slab->heap.store(this, std::memory_order_relaxed);  // relaxed: whoever sends blocks to the old heap has them sent on
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
-    g_region.bin(slice + i) = &bin;
+    g_region.bin(slice + i).store(&bin, std::memory_order_relaxed);  // relaxed: see Region::bin()
     g_region.owner(slice + i).store(owner, std::memory_order_relaxed);  // relaxed: as in set_owner()
   }
   // A class carves from one slab; others that could be carved from wait until one of their blocks comes back.
