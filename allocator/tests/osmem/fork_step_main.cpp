@@ -252,8 +252,6 @@ enum class Maker { kMainThread, kEndedThread };
 constexpr rlim_t kNoLimit = 0;
 // A region as small as this is reserved piece by piece.
 constexpr rlim_t kSmallAddressSpaceBytes = 96 * kMiB;
-// Enough to load the program, and too little to start the heap: that comes later, when the limit is lifted.
-constexpr rlim_t kTooLittleAddressSpaceBytes = 11 * kMiB;
 
 struct Case {
   const char* name;
@@ -272,7 +270,6 @@ constexpr Case kCases[] = {
     {"exited", work_after_the_end, Maker::kEndedThread},
     {.name = "trim", .body = trim, .sample_share = 8},  // 300 instructions
     {"reserve", grow_until_reserved, Maker::kMainThread, kSmallAddressSpaceBytes},
-    {"late", use_runs, Maker::kMainThread, kTooLittleAddressSpaceBytes},
 };
 
 void start_again_with_limit(rlim_t bytes, char** argv) {
@@ -318,10 +315,6 @@ void make_small_blocks() {
 
 int run_case(const Case& chosen) {
   const bool fills = chosen.body == grow_until_reserved;
-  if (chosen.address_space_bytes == kTooLittleAddressSpaceBytes && osmem::g_region.slabs != nullptr) {
-    fputs("the heap has started under the limit: nothing would be shown\n", stderr);
-    return 1;
-  }
   lift_limit();
   if (pthread_key_create(&late_key, work_late) != 0) {
     abort();
