@@ -12,6 +12,7 @@ if(OSMEM_WERROR)
 endif()
 if(OSMEM_SANITIZER)
   add_compile_options(-fsanitize=${OSMEM_SANITIZER} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_options(-Wno-maybe-uninitialized) # gcc 12 sees it where there is none once the sanitizers' code is in
   add_link_options(-fsanitize=${OSMEM_SANITIZER})
 endif()
 
