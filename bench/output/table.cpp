@@ -142,9 +142,9 @@ GridCell figure_beside(const Summary* row) {
 }
 
 // The candidate with the best figure of a row; "" if nobody has one.
-std::string_view best_of(const Layout& layout, const CellName& cell, std::string_view metric) {
+std::string best_of(const Layout& layout, const CellName& cell, std::string_view metric) {
   const bool more = metric_named(metric).direction == Direction::kHigherIsBetter;
-  std::string_view best;
+  std::string best;
   double best_figure =
       more ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   for (const std::string& allocator : candidates(layout.report.facts)) {
@@ -188,7 +188,7 @@ bool above_cpus(const Report& report, int threads) {
 GridRow cell_row(const Part& part, const CellName& cell, std::span<const std::string> subjects,
                  const Layout& layout) {
   const std::string& baseline = layout.report.facts.baseline;
-  const std::string_view best = best_of(layout, cell, part.metric);
+  const std::string best = best_of(layout, cell, part.metric);
   const char* too_many = above_cpus(layout.report, cell.threads) ? "!" : "";
   GridRow row{{cell.workload, Align::kLeft}, {fmt::format("{}{}", cell.threads, too_many)}};
   row.push_back(baseline_cell(layout.index.summary(cell, part.metric, baseline)));
