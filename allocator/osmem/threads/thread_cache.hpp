@@ -109,7 +109,7 @@ inline void* pop(std::size_t index) {
   if (!inside(slice)) [[unlikely]] return free_outside(ptr);
   if (!owns(slice)) [[unlikely]] return free_of_other(ptr, slice);
   asm("" : "+r"(slice));  // or the compiler computes 8 * slice once more, in an instruction of its own
-  Bin* bin = g_region.bin(slice).load(std::memory_order_relaxed);  // relaxed: this thread wrote it
+  Bin* bin = g_region.own_bin(slice);
   auto* block = static_cast<Block*>(ptr);
   block->next = bin->freed;
   bin->freed = block;
