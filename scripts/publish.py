@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Publishes a run: copies it to results/NAME/ and rewrites what is generated from it.
 
-It copies report.md, samples.csv, summary.csv, means.csv, benchmark.json, environment.json, timelines.csv (if there is one) and
-charts/ (drawn if they are missing), then rewrites the index in results/README.md and, between the lines
+It copies report.md, summary.csv, means.csv and environment.json, packs samples.csv and timelines.csv (if there is one), writes
+report.html and the seal, and keeps of charts/ (drawn if they are missing) the one that README.md shows: what can be drawn again is not
+published. Then it rewrites the index in results/README.md and, between the lines
 
   <!-- results:begin -->
   <!-- results:end -->
@@ -17,6 +18,7 @@ an unknown commit. --allow-dirty and --allow-debug accept the latter; the index 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import re
 import shutil
@@ -27,8 +29,10 @@ from pathlib import Path
 
 from plotting.run_data import KINDS, Mean, Run, RunError, read_run
 
-REQUIRED = ["report.md", "samples.csv", "summary.csv", "means.csv", "benchmark.json", "environment.json"]
-OPTIONAL = ["timelines.csv"]
+PLAIN = ["report.md", "summary.csv", "means.csv", "environment.json"]
+PACKED = ["samples.csv"]
+PACKED_IF_THERE = ["timelines.csv"]
+LARGEST_BYTES = 1 << 20
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 INDEX_BEGIN, INDEX_END = "<!-- index:begin -->", "<!-- index:end -->"
 CHART = "throughput_against_rss"
@@ -40,7 +44,7 @@ class PublishError(Exception):
 
 
 def check(directory: Path, environment: dict, allow_dirty: bool, allow_debug: bool) -> None:
-    missing = [name for name in REQUIRED if not (directory / name).is_file()]
+    missing = [name for name in PLAIN + PACKED if not (directory / name).is_file()]
     if missing:
         raise PublishError(f"{directory} lacks {', '.join(missing)}; publish a run that bench has finished")
     if environment.get("cut_off"):
@@ -77,12 +81,34 @@ def copy(directory: Path, target: Path, root: Path) -> None:
         raise PublishError(f"{target} exists already; choose another NAME or remove it")
     target.mkdir(parents=True)
     checkouts = {root, checkout_of(directory) or root}
-    for name in REQUIRED + [name for name in OPTIONAL if (directory / name).exists()]:
+    packed = PACKED + [name for name in PACKED_IF_THERE if (directory / name).exists()]
+    for name in PLAIN + packed:
         text = (directory / name).read_text(encoding="utf-8")
         for checkout in checkouts:
             text = without_own_folder(text, checkout)
-        (target / name).write_text(text, encoding="utf-8")
-    shutil.copytree(directory / "charts", target / "charts")
+        if name in packed:  # without a date of its own, so that packing again gives the same bytes
+            (target / f"{name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+        else:
+            (target / name).write_text(text, encoding="utf-8")
+    (target / "charts").mkdir()
+    shutil.copyfile(directory / "charts" / f"{CHART}.svg", target / "charts" / f"{CHART}.svg")
+
+
+def bench(binary: Path, *arguments: str) -> None:
+    try:
+        done = subprocess.run([str(binary), *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise PublishError(f"cannot run {binary}: {error.strerror}; build it (scripts/build.sh), or name one by --bench") from error
+    if done.returncode != 0:
+        raise PublishError(done.stderr.strip() or f"bench {arguments[0]} failed")
+
+
+def add_page_and_seal(binary: Path, target: Path) -> None:
+    bench(binary, "report", str(target), "-o", str(target / "report.html"))
+    for path in sorted(target.rglob("*")):
+        if path.is_file() and path.stat().st_size > LARGEST_BYTES:
+            raise PublishError(f"{path} has {path.stat().st_size} bytes, more than {LARGEST_BYTES}; publish a smaller suite")
+    bench(binary, "results", "seal", str(target))
 
 
 def mean_text(mean: Mean | None) -> str:
@@ -213,6 +239,11 @@ def publish(arguments: argparse.Namespace) -> Path:
     draw_charts(arguments.run_dir)
     target = results / arguments.name
     copy(arguments.run_dir, target, arguments.root)
+    try:
+        add_page_and_seal(arguments.bench, target)
+    except PublishError:
+        shutil.rmtree(target)
+        raise
     replace_between(results / "README.md", INDEX_BEGIN, INDEX_END, index(results))
     if not arguments.no_readme:
         replace_between(readme, BEGIN, END, readme_section(results))
@@ -228,6 +259,8 @@ def main() -> None:
     parser.add_argument("--no-readme", action="store_true", help="leave the top README.md as it is")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent,
                         help="the project's folder (default: the one of this script)")
+    parser.add_argument("--bench", type=Path, default=Path(__file__).resolve().parent.parent / "build" / "release" / "bin" / "bench",
+                        help="the bench that writes report.html and the seal (default: the one of the release build)")
     try:
         print(publish(parser.parse_args()))
     except (PublishError, RunError) as error:

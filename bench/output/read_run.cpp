@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bench/output/csv_file.hpp"
 #include "bench/output/run_directory.hpp"
 
 namespace bench {
@@ -29,7 +30,7 @@ void check_folder(const fs::path& folder) {
     fail(folder, fs::exists(folder, error) ? "not a directory" : "no such directory", kGiveARun);
   }
   for (const char* name : {"environment.json", "samples.csv"}) {
-    if (!fs::is_regular_file(folder / name, error)) {
+    if (!fs::is_regular_file(packed_or_plain(folder / name), error)) {
       fail(folder, fmt::format("not a run of bench: it has no {}", name), kGiveARun);
     }
   }
@@ -125,20 +126,14 @@ RunFacts facts_in(json environment, const fs::path& folder) {
   return facts;
 }
 
-void check_whole(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  if (in && in.tellg() > 0) {
-    in.seekg(-1, std::ios::end);
-    if (in.get() != '\n') {
+std::vector<Sample> samples_in(const fs::path& file) {
+  try {
+    if (!read_lines(file).whole) {
       fail(file, "cut short: its last row has no end", kFinishIt);
     }
-  }
-}
-
-std::vector<Sample> samples_in(const fs::path& file) {
-  check_whole(file);
-  try {
     return read_samples(file);
+  } catch (const UnreadableRun&) {
+    throw;
   } catch (const std::runtime_error& error) {
     throw UnreadableRun(fmt::format("{}; {}", error.what(), kFinishIt));
   }
@@ -154,27 +149,10 @@ void check_baseline(const StoredRun& run) {
 
 }  // namespace
 
-std::vector<std::string> csv_fields(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool inside = false;  // of quotes
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && inside && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
-    } else if (line[i] == '"') {
-      inside = !inside;
-    } else if (line[i] == ',' && !inside) {
-      fields.emplace_back();
-    } else {
-      fields.back() += line[i];
-    }
-  }
-  return fields;
-}
-
 StoredRun read_run(const fs::path& folder) {
   check_folder(folder);
   StoredRun run{folder, facts_in(read_environment(folder / "environment.json"), folder),
-                samples_in(folder / "samples.csv")};
+                samples_in(packed_or_plain(folder / "samples.csv"))};
   if (run.samples.empty()) {
     fail(folder, "nothing was measured: samples.csv has no row", kFinishIt);
   }
@@ -211,6 +189,14 @@ bool read_row(const std::string& line, TimelineRow& row) {
          read_number(fields[6], row.point.rss_bytes) && read_number(fields[7], row.point.live_bytes);
 }
 
+std::vector<std::string> lines_in(const fs::path& file) {
+  try {
+    return read_lines(file).lines;
+  } catch (const std::runtime_error& error) {
+    throw UnreadableRun(fmt::format("{}; {}", error.what(), kFinishIt));
+  }
+}
+
 bool same_process(const StoredTimeline& a, const StoredTimeline& b) {
   return a.block == b.block && a.threads == b.threads && a.workload == b.workload && a.allocator == b.allocator &&
          a.start_rss_bytes == b.start_rss_bytes;
@@ -219,20 +205,19 @@ bool same_process(const StoredTimeline& a, const StoredTimeline& b) {
 }  // namespace
 
 std::vector<StoredTimeline> read_timelines(const fs::path& folder) {
-  const fs::path file = folder / "timelines.csv";
-  std::ifstream in(file);
+  const fs::path file = packed_or_plain(folder / "timelines.csv");
   std::vector<StoredTimeline> timelines;
-  std::string line;
-  if (!in.is_open()) {
+  if (std::error_code error; !fs::exists(file, error)) {
     return timelines;
   }
-  if (!std::getline(in, line) || line != kTimelinesHeader) {
+  const std::vector<std::string> lines = lines_in(file);
+  if (lines.empty() || lines[0] != kTimelinesHeader) {
     fail(file, "not the timelines of a run of this version", kFinishIt);
   }
-  for (int number = 2; std::getline(in, line); ++number) {
+  for (std::size_t i = 1; i < lines.size(); ++i) {
     TimelineRow row;
-    if (!read_row(line, row)) {
-      fail(file, fmt::format("line {} is not a row of timelines", number), kFinishIt);
+    if (!read_row(lines[i], row)) {
+      fail(file, fmt::format("line {} is not a row of timelines", i + 1), kFinishIt);
     }
     if (timelines.empty() || !same_process(timelines.back(), row.identity)) {
       timelines.push_back(std::move(row.identity));

@@ -23,12 +23,9 @@ struct StoredRun {
   std::vector<Sample> samples;
 };
 
-// Throws UnreadableRun: no such directory, a file missing, cut short or not to be read, no sample, or no sample of the
+// Its CSV files may be packed (csv_file.hpp). Throws UnreadableRun: no such directory, a file missing, cut short or not to be read, no sample, or no sample of the
 // baseline that environment.json names.
 StoredRun read_run(const std::filesystem::path& folder);
-
-// Splits a line of CSV (RFC 4180) without its newline.
-std::vector<std::string> csv_fields(std::string_view line);
 
 // The points of a timeline: the resident set of one process while its workload ran.
 struct TimelinePoint {

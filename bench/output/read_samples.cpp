@@ -1,37 +1,17 @@
 // Reads samples.csv: the inverse of samples_csv_row.
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
 #include <stdexcept>
 
+#include "bench/output/csv_file.hpp"
 #include "bench/output/format.hpp"
 #include "bench/output/run_directory.hpp"
 
 namespace bench {
 namespace {
 
-constexpr std::size_t kColumns = 11;
-
-// The fields of one line; fewer or more than kColumns if it is damaged.
-std::vector<std::string> fields_of(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool inside = false;  // of quotes
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && inside && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
-    } else if (line[i] == '"') {
-      inside = !inside;
-    } else if (line[i] == ',' && !inside) {
-      fields.emplace_back();
-    } else {
-      fields.back() += line[i];
-    }
-  }
-  return fields;
-}
+constexpr std::size_t kColumns = 11;  // more or fewer: the row is damaged
 
 // Nothing unless the whole text is a number.
 template <typename Number>
@@ -53,7 +33,7 @@ std::optional<Status> status_in(std::string_view text) {
 }
 
 std::optional<Sample> sample_in(std::string_view line) {
-  const std::vector<std::string> fields = fields_of(line);
+  const std::vector<std::string> fields = csv_fields(line);
   if (fields.size() != kColumns) {
     return std::nullopt;
   }
@@ -75,21 +55,19 @@ std::optional<Sample> sample_in(std::string_view line) {
 }  // namespace
 
 std::vector<Sample> read_samples(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  if (!in || !std::getline(in, line)) {
-    throw std::runtime_error(fmt::format("cannot read {}: {}", file.string(),
-                                         in.is_open() ? "it is empty" : std::strerror(errno)));
+  const std::vector<std::string> lines = read_lines(file).lines;
+  if (lines.empty()) {
+    throw std::runtime_error(fmt::format("cannot read {}: it is empty", file.string()));
   }
-  if (line + '\n' != samples_csv_header()) {
+  if (lines[0] + '\n' != samples_csv_header()) {
     throw std::runtime_error(fmt::format("{}:1: not the header of a samples.csv", file.string()));
   }
   std::vector<Sample> samples;
-  for (int number = 2; std::getline(in, line); ++number) {
-    auto sample = sample_in(line);
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    auto sample = sample_in(lines[i]);
     if (!sample) {
       throw std::runtime_error(
-          fmt::format("{}:{}: not a row of a samples.csv", file.string(), number));
+          fmt::format("{}:{}: not a row of a samples.csv", file.string(), i + 1));
     }
     samples.push_back(std::move(*sample));
   }

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "bench/output/format.hpp"
+#include "bench/output/csv_file.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/tests/sample_run.hpp"
 
@@ -47,7 +48,7 @@ class RunDirectoryTest : public testing::Test {
 std::string error_of(const std::function<void()>& action) {
   try {
     action();
-  } catch (const OutputError& error) {
+  } catch (const std::runtime_error& error) {
     return error.what();
   }
   return "";
@@ -89,6 +90,21 @@ TEST_F(RunDirectoryTest, RowsAreOnDiskAsSoonAsTheyAreAppended) {
   const auto samples = sample_run::samples();
   directory.append(std::span(samples).first(1));
   EXPECT_EQ(read_samples(run() / "samples.csv").size(), 1U);  // though `directory` still lives
+}
+
+TEST_F(RunDirectoryTest, PackedSamplesAreReadAsPlainOnes) {
+  {
+    RunDirectory directory(run());
+    directory.append(sample_run::samples());
+  }
+  const fs::path plain = run() / "samples.csv";
+  const fs::path packed = run() / "samples.csv.gz";
+  EXPECT_EQ(packed_or_plain(plain), plain);
+  ASSERT_EQ(std::system(("gzip " + plain.string()).c_str()), 0);
+  EXPECT_EQ(packed_or_plain(plain), packed);
+  EXPECT_EQ(read_samples(packed).size(), sample_run::samples().size());
+  fs::resize_file(packed, fs::file_size(packed) / 2);
+  EXPECT_THAT(error_of([&] { read_samples(packed); }), HasSubstr("samples.csv.gz: damaged"));
 }
 
 TEST_F(RunDirectoryTest, NeverOverwritesSamples) {

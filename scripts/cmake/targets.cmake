@@ -33,16 +33,21 @@ function(osmem_test_program)
   add_dependencies(checks ${ARGV})
 endfunction()
 
-# osmem_discover_tests(TARGET PREFIX [LABELS ...] [ENVIRONMENT VAR=value...] [TIMEOUT SECONDS] [LONG_FORM])
+# osmem_discover_tests(TARGET PREFIX [LABELS ...] [ENVIRONMENT VAR=value...] [TIMEOUT SECONDS] [THREADED filter] [LONG_FORM])
 # Registers each TEST() of a GoogleTest program as PREFIX.Suite.Name. With LONG_FORM it is registered once more as
-# PREFIX.long.Suite.Name under the one label `long`, with OSMEM_TEST_LEVEL=long.
+# PREFIX.long.Suite.Name under the one label `long`, with OSMEM_TEST_LEVEL=long. THREADED names those that ThreadSanitizer can see
+# anything in, as --gtest_filter does; its build registers no others.
 function(osmem_discover_tests target prefix)
-  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT" "LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT;THREADED" "LABELS;ENVIRONMENT" ${ARGN})
+  set(filter "")
+  if(arg_THREADED AND OSMEM_SANITIZER STREQUAL "thread")
+    set(filter TEST_FILTER ${arg_THREADED})
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600) # for what hangs; no test takes so long, on any host
   endif()
   string(MAKE_C_IDENTIFIER ${prefix} list)
-  gtest_discover_tests(${target} TEST_PREFIX ${prefix}. TEST_LIST ${list} DISCOVERY_TIMEOUT 120)
+  gtest_discover_tests(${target} TEST_PREFIX ${prefix}. TEST_LIST ${list} DISCOVERY_TIMEOUT 120 ${filter})
   # Lists do not survive gtest_discover_tests' own PROPERTIES.
   set(file ${CMAKE_CURRENT_BINARY_DIR}/${list}_properties.cmake)
   file(CONFIGURE OUTPUT ${file} @ONLY CONTENT
@@ -62,10 +67,10 @@ function(osmem_add_long_form test)
                        ENVIRONMENT "${arg_ENVIRONMENT};OSMEM_TEST_LEVEL=long")
 endfunction()
 
-# osmem_add_test(NAME SOURCES... [LIBRARIES ...] [LABELS ...] [TIMEOUT SECONDS] [LONG_FORM])
+# osmem_add_test(NAME SOURCES... [LIBRARIES ...] [LABELS ...] [TIMEOUT SECONDS] [THREADED filter] [LONG_FORM])
 # A GoogleTest program, registered with ctest as one test per TEST() so that a failure is named.
 function(osmem_add_test name)
-  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "LONG_FORM" "TIMEOUT;THREADED" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   if(NOT BUILD_TESTING)
     return()
   endif()
@@ -79,5 +84,5 @@ function(osmem_add_test name)
   if(arg_LONG_FORM)
     set(form LONG_FORM)
   endif()
-  osmem_discover_tests(${name} ${name} LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} ${form})
+  osmem_discover_tests(${name} ${name} LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} THREADED ${arg_THREADED} ${form})
 endfunction()

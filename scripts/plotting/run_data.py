@@ -4,6 +4,7 @@ from summary.csv and means.csv as they are."""
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,12 +151,20 @@ def number(text: str) -> float | None:
     return float(text) if text else None
 
 
+def packed(path: Path) -> Path:
+    """Published runs hold their longest files packed."""
+    return path.with_name(f"{path.name}.gz")
+
+
 def read_table(path: Path) -> list[dict[str, str]]:
     try:
+        if not path.exists() and packed(path).exists():
+            with gzip.open(packed(path), "rt", newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}; give the directory that bench named at its end") from error
+        raise RunError(f"cannot read {path}: {error.strerror or error}; give the directory that bench named at its end") from error
 
 
 def read_summary(path: Path) -> list[Row]:
@@ -179,7 +188,7 @@ def read_means(path: Path) -> list[Mean]:
 
 def read_timelines(path: Path) -> list[TimelinePoint]:
     """The first block of each cell and allocator: later blocks repeat it."""
-    if not path.exists():
+    if not path.exists() and not packed(path).exists():
         return []
     lines = read_table(path)
     first: dict[tuple, str] = {}

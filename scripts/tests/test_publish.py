@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 GOLDEN = SCRIPTS.parent / "bench" / "tests" / "golden"
-FILES = ["report.md", "samples.csv", "summary.csv", "means.csv", "benchmark.json", "environment.json"]
+PLAIN = ["report.md", "summary.csv", "means.csv", "environment.json"]
+FILES = [*PLAIN, "samples.csv", "benchmark.json"]
+BENCH = os.environ.get("OSMEM_BENCH", str(SCRIPTS.parent / "build" / "release" / "bin" / "bench"))
 
 
 class Publish(unittest.TestCase):
@@ -32,7 +36,7 @@ class Publish(unittest.TestCase):
 
     def publish(self, *arguments: str, name: str = "first") -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, str(SCRIPTS / "publish.py"), str(self.run_dir), name, "--root",
-                               str(self.root), *arguments], capture_output=True, text=True, check=False, timeout=120)
+                               str(self.root), "--bench", BENCH, *arguments], capture_output=True, text=True, check=False, timeout=120)
 
     def set_environment(self, **changes: object) -> None:
         path = self.run_dir / "environment.json"
@@ -48,9 +52,13 @@ class Publish(unittest.TestCase):
     def test_copies_the_run_and_rewrites_what_is_generated(self) -> None:
         done = self.publish()
         self.assertEqual(done.returncode, 0, done.stderr)
-        for name in FILES:
-            self.assertEqual((self.root / "results" / "first" / name).read_bytes(), (GOLDEN / name).read_bytes())
-        self.assertTrue((self.root / "results" / "first" / "charts" / "throughput_against_rss.svg").exists())
+        published = self.root / "results" / "first"
+        for name in PLAIN:
+            self.assertEqual((published / name).read_bytes(), (GOLDEN / name).read_bytes())
+        self.assertEqual(gzip.decompress((published / "samples.csv.gz").read_bytes()), (GOLDEN / "samples.csv").read_bytes())
+        self.assertEqual([path.name for path in (published / "charts").iterdir()], ["throughput_against_rss.svg"])
+        self.assertEqual({path.name for path in published.iterdir()},
+                         {*PLAIN, "samples.csv.gz", "charts", "report.html", "manifest.json"})
         readme = (self.root / "README.md").read_text()
         self.assertTrue(readme.startswith("top\n<!-- results:begin -->\n"))
         self.assertTrue(readme.endswith("\n<!-- results:end -->\nbottom\n"))
@@ -64,6 +72,16 @@ class Publish(unittest.TestCase):
         index = (self.root / "results" / "README.md").read_text()
         self.assertIn("| [first](first/report.md) | 2026-01-02 |", index)
         self.assertTrue(index.endswith("tail\n"))
+
+    def test_what_is_published_is_sealed_and_can_be_read_back(self) -> None:
+        self.publish()
+        published = str(self.root / "results" / "first")
+        for command in (["results", "verify", published], ["compare", published, published]):
+            done = subprocess.run([BENCH, *command], capture_output=True, text=True, check=False, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_without_bench_nothing_is_published(self) -> None:
+        self.assert_refused(self.publish("--bench", str(self.root / "absent")), "cannot run")
 
     def test_a_second_run_joins_the_index_and_takes_over_the_readme(self) -> None:
         self.publish()
