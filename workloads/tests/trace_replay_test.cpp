@@ -1,10 +1,11 @@
 // Proves: a replay makes the recorded calls, no more and no fewer, and gives every object back;
-// eight threads that pass objects about keep the recorded order a hundred times over (the objects'
+// eight threads that pass objects about keep the recorded order time after time (the objects'
 // tags and counts of their cells would show otherwise); replays from memory and from a file give
 // the same; replay's own cost is known. Does not prove: that what was recorded is what the program
 // did (trace_record_test).
 #include <gtest/gtest.h>
 
+#include "allocator/tests/level.hpp"
 #include "workloads/tests/trace_events.hpp"
 #include "workloads/trace/replay/replay.hpp"
 
@@ -74,7 +75,7 @@ workloads::Tally play(Replay& replay, std::int64_t times) {
 
 TEST(Replay, MakesEachCallOnceAndFreesWhatIsLeft) {
   const TemporaryDirectory directory;
-  trace_tests::write_random(directory / "a.trace", {9, 5000, 1});
+  trace_tests::write_random(directory / "a.trace", {9, test_level::either(1000, 5000), 1});
   for (const Touch touch : {Touch::kNone, Touch::kFirst, Touch::kPage, Touch::kWhole}) {
     Replay replay(directory / "a.trace", touch, kResident);
     const workloads::Tally tally = play(replay, 3);
@@ -85,7 +86,7 @@ TEST(Replay, MakesEachCallOnceAndFreesWhatIsLeft) {
 
 // Every tag that a free reads was written for that object: the sum is that of one thread after the
 // other, in the recorded order, whatever the scheduler did.
-TEST(Replay, EightThreadsKeepTheRecordedOrderAHundredTimes) {
+TEST(Replay, EightThreadsKeepTheRecordedOrderEachTime) {
   const TemporaryDirectory directory;
   trace_tests::write_random(directory / "a.trace", {77, 4'000, 8});
   Replay replay(directory / "a.trace", Touch::kFirst, kResident);
@@ -101,17 +102,18 @@ TEST(Replay, EightThreadsKeepTheRecordedOrderAHundredTimes) {
     }
   }
   EXPECT_EQ(first.checksum, expected);
-  for (int i = 0; i < 100; ++i) {
+  test_level::Budget turns("turns of eight threads", {30, 2, 10}, {100, 100, 1800});
+  while (turns.goes_on()) {
     const workloads::Tally again = play(replay, 1);
-    ASSERT_EQ(again.checksum, first.checksum) << "turn " << i;
-    ASSERT_EQ(again.operations, first.operations) << "turn " << i;
+    ASSERT_EQ(again.checksum, first.checksum) << "turn " << turns.begun();
+    ASSERT_EQ(again.operations, first.operations) << "turn " << turns.begun();
   }
 }
 
 // With almost no memory for operations nearly all of them come from the file.
 TEST(Replay, LargerThanItsMemoryGivesTheSame) {
   const TemporaryDirectory directory;
-  trace_tests::write_random(directory / "a.trace", {5, 60'000, 3});
+  trace_tests::write_random(directory / "a.trace", {5, test_level::either(20'000, 60'000), 3});
   Replay resident(directory / "a.trace", Touch::kFirst, kResident);
   Replay streamed(directory / "a.trace", Touch::kFirst, 1 << 16);
   EXPECT_FALSE(resident.program().streamed());

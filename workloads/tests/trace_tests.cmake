@@ -4,7 +4,8 @@ if(NOT OSMEM_SANITIZER STREQUAL "thread") # these have one thread
   osmem_add_test(trace_hostile_test SOURCES trace_hostile_test.cpp LIBRARIES trace_format LABELS trace LONG_FORM)
   osmem_add_test(trace_raw_convert_test SOURCES trace_raw_convert_test.cpp LIBRARIES trace_format LABELS trace)
 endif()
-osmem_add_test(trace_replay_test SOURCES trace_replay_test.cpp LIBRARIES workloads_trace workloads_core LABELS trace)
+osmem_add_test(trace_replay_test SOURCES trace_replay_test.cpp LIBRARIES workloads_trace workloads_core LABELS trace
+               THREADED *Thread* LONG_FORM)
 
 if(OSMEM_SANITIZER)
   return() # below, allocators are preloaded; a sanitizer is one itself
