@@ -4,9 +4,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "allocator/interpose/foreign.hpp"
 #include "allocator/osmem/slabs/blocks.hpp"
 #include "allocator/osmem/base/check.hpp"
+#include "allocator/osmem/api/foreign_blocks.hpp"
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/os/os.hpp"
@@ -92,6 +93,10 @@ void* allocate_as_guest(Bin& bin) {
 // A block was found among the freed ones. What is seldom to do then: to keep more of them, and while memory is to go back,
 // to look at the clock now and then.
 [[gnu::noinline]] void* reused_with_chores(Heap* heap, Bin& bin, Block* block) {
+  if (bin.looks_left != 0) {
+    arm(bin, bin.looks_left);
+    if (bin.flushes == 0 && !purge_pending()) return block;
+  }
   const bool looks = heap->ticks <= kTicksWhilePending || heap->trickles;
   if (bin.flushes != 0 || looks) return reused_with_more_chores(heap, bin, block);
   heap->ticks -= kTicksWhilePending;
@@ -99,7 +104,7 @@ void* allocate_as_guest(Bin& bin) {
 }
 
 inline void* reused(Heap* heap, Bin& bin, Block* block) {
-  if (bin.flushes != 0 || purge_pending()) [[unlikely]] return reused_with_chores(heap, bin, block);
+  if (has_chores(bin) || purge_pending()) [[unlikely]] return reused_with_chores(heap, bin, block);
   return block;
 }
 
@@ -121,6 +126,7 @@ void* allocate_small(std::uint32_t size_class);
   Bin& bin = heap->bins[size_class];
   Block* block = bin.freed;
   if (block == nullptr) return refill(heap, size_class);
+  check_link(bin, block);
   head = block->next;
   bin.freed = nullptr;
   bin.budget = bin.limit;
@@ -228,7 +234,7 @@ RemoteCache* remote_cache() {
 [[gnu::noinline]] void free_remote_rarely(void* ptr, std::size_t slice) {
   const int saved_errno = errno;
   Slab* slab = slab_of_slice(slice);
-  check_block(slab, slice - g_region.slabs[slice].head_offset, ptr);
+  if (!check_block("free", slab, g_region.index_of(slab), ptr)) return;
   auto* block = static_cast<Block*>(ptr);
   Heap* heap = slab->heap.load(std::memory_order_relaxed);  // relaxed: blocks of a slab that has left are sent on
   const std::uintptr_t owner = g_region.owner(slice).load(std::memory_order_relaxed);  // relaxed: as above
@@ -246,7 +252,7 @@ RemoteCache* remote_cache() {
 // A block of a heap without a thread: its slab becomes this thread's, and so do the frees that follow.
 [[gnu::noinline]] void free_abandoned(void* ptr, std::size_t slice) {
   Slab* slab = slab_of_slice(slice);
-  check_block(slab, slice - g_region.slabs[slice].head_offset, ptr);
+  if (!check_block("free", slab, g_region.index_of(slab), ptr)) return;
   const int saved_errno = errno;
   // The slab is the thread's own, too, if the thread has just got the heap that it is in.
   if (Heap* heap = thread_heap(); heap != nullptr && !owns(slice)) adopt_slab(*heap, slab);
@@ -264,9 +270,10 @@ RemoteCache* remote_cache() {
 }
 
 [[gnu::noinline]] void free_run(void* ptr, std::size_t slice) {
-  Slab& run = run_at(ptr, slice, "free of a pointer that is no block, or was freed before");
-  run.end_run();
-  const PageRange range{g_region.page_of(ptr), run.run_pages()};
+  Slab* run = run_at("free", ptr, slice);
+  if (run == nullptr) return;
+  run->end_run();
+  const PageRange range{g_region.page_of(ptr), run->run_pages()};
   Heap* heap = t_cache.heap;
   if (heap == nullptr || !heap->kept_runs.keep_if_room(range)) [[unlikely]] return give_up_run(heap, range);
   tick(heap);
@@ -320,6 +327,26 @@ namespace {
   errno = saved_errno;
 }
 
+// A free into a bin that is armed: see free_checks.hpp.
+[[gnu::noinline]] void free_looked_at(Bin* bin, std::size_t told_bytes) {
+  Heap* heap = heap_of(bin);
+  if (heap == t_cache.heap && !look_at_freed(*heap, *bin, told_bytes)) return;
+  --bin->looks_left;
+  const bool direct = bin->limit == 0 && bin->flushes != 0;
+  if (direct || bin->limit >= bin->kept_limit) {
+    const std::uint8_t left = bin->looks_left;
+    bin->looks_left = 0;
+    free_overflow(bin);
+    bin->looks_left = left;
+  } else if (bin->looks_left == 0) {
+    bin->budget += bin->kept_limit - bin->limit;
+    bin->limit = bin->kept_limit;
+  } else {
+    ++bin->limit;
+    ++bin->budget;
+  }
+}
+
 // A direct free has changed its slab's place, which is also the occasion to look at the clock.
 [[gnu::noinline]] void freed_directly(Bin* bin, Slab* slab) {
   Heap* heap = heap_of(bin);
@@ -334,12 +361,18 @@ namespace {
 
 // Direct frees stay in this function unless the slab's place changes; the rest is called last, so that no register is saved.
 void free_overflow(Bin* bin) {
+  if (bin->looks_left != 0) [[unlikely]] return free_looked_at(bin, kNoSizeTold);
   if (bin->limit != 0) [[unlikely]] return flush_freed(bin);
   Block* block = bin->freed;
   bin->freed = nullptr;
   bin->budget = 0;
   Slab* slab = slab_of_slice(g_region.slice_of(block));
+  if (slab->free == block) [[unlikely]] return wrong_call({"free", "freed before; it is in its slab's list of free blocks", block, slab->block_bytes});
   if (slab->put_back(block, block, 1)) [[unlikely]] freed_directly(bin, slab);
+}
+
+void free_overflow(Bin* bin, std::size_t told_bytes) {
+  return bin->looks_left != 0 ? free_looked_at(bin, told_bytes) : free_overflow(bin);
 }
 
 namespace {
@@ -350,10 +383,10 @@ namespace {
   if (in_heap(ptr, slice)) {
     free_run(ptr, slice);  // says what is wrong
   } else if (large::free(ptr)) {
+    foreign::note_freed(ptr);
     maintain();  // a large block may be the last thing that is freed for long
   } else {
-    check(interpose_foreign_free != nullptr, "free of a pointer that osmem did not hand out", ptr);
-    interpose_foreign_free(ptr);
+    foreign::free(ptr);
   }
   errno = saved_errno;
 }
@@ -371,6 +404,14 @@ namespace {
 
 void free_outside(void* ptr) { free_rarely(ptr, g_region.slice_of(ptr)); }
 
+void free_outside(void* ptr, std::size_t told_bytes) {
+  const std::size_t usable = ptr == nullptr ? 0 : large::usable_bytes(ptr);
+  if (usable != 0 && !may_be_size(usable, told_bytes | kPerhapsAligned)) {
+    return wrong_call({"free", "its size is not the one that was told", ptr, usable});
+  }
+  free_outside(ptr);
+}
+
 // Blocks of other threads' slabs stay in this function; what is rare is called last.
 void free_of_other(void* ptr, std::size_t slice) {
   asm("" : "+r"(slice));  // or the compiler computes 8 * slice, in an instruction of its own
@@ -383,6 +424,20 @@ void free_of_other(void* ptr, std::size_t slice) {
   const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(ptr) % kSliceBytes;
   if (offset * known->reciprocal >= known->reciprocal) [[unlikely]] return free_remote_rarely(ptr, slice);  // says what is wrong
   if (RemoteCache::add(chain, static_cast<Block*>(ptr), known->block_bytes)) [[unlikely]] send_remote(chain);
+}
+
+void free_of_other(void* ptr, std::size_t slice, std::size_t told_bytes) {
+  const Slab& books = g_region.slabs[slice];
+  const std::size_t usable = is_slab(books.kind)              ? kClassBytes[books.size_class]
+                             : books.kind == SliceKind::kRun ? std::size_t{books.run_pages()} << kPageShift
+                                                              : 0;
+  if (usable != 0 && !may_be_size(usable, told_bytes | kPerhapsAligned)) return wrong_call({"free", "its size is not the one that was told", ptr, usable});
+  free_of_other(ptr, slice);
+}
+
+void free_aligned(void* ptr, std::size_t alignment, std::size_t size) {
+  if ((reinterpret_cast<std::uintptr_t>(ptr) & (alignment - 1)) == 0) return fast_free(ptr, size | kPerhapsAligned);
+  wrong_call({"free", "its alignment is less than was told", ptr});
 }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) {

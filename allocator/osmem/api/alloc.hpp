@@ -16,6 +16,9 @@ void* reallocate(void* ptr, std::size_t size);
 // `alignment` is a power of two.
 void* allocate_aligned(std::size_t alignment, std::size_t size);
 
+// As free of a block whose size and alignment, a power of two, are told.
+void free_aligned(void* ptr, std::size_t alignment, std::size_t size);
+
 // 0 for null.
 std::size_t usable_size(const void* ptr);
 

@@ -4,6 +4,7 @@
 #include "allocator/interpose/core_contract.hpp"
 #include "allocator/osmem/api/alloc.hpp"
 #include "allocator/osmem/api/report.hpp"
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/thread_cache.hpp"
 
 struct Core {
@@ -21,8 +22,13 @@ struct Core {
     return osmem::allocate_aligned(alignment, size);
   }
   static size_t usable_size(const void* block) noexcept { return osmem::usable_size(block); }
-  static void free_sized(void* block, size_t) noexcept { osmem::fast_free(block); }
-  static void free_aligned_sized(void* block, size_t, size_t) noexcept { osmem::fast_free(block); }
+  [[gnu::always_inline]] static void free_sized(void* block, size_t size) noexcept { osmem::fast_free(block, size); }
+  static void free_sized_perhaps_aligned(void* block, size_t size) noexcept {
+    osmem::fast_free(block, size | osmem::kPerhapsAligned);
+  }
+  static void free_aligned_sized(void* block, size_t alignment, size_t size) noexcept {
+    osmem::free_aligned(block, alignment, size);
+  }
   static size_t trim_bytes(size_t keep_bytes) noexcept { return osmem::trim(keep_bytes); }
   static bool trim(size_t keep_bytes) noexcept { return osmem::trim(keep_bytes) != 0; }
   static void stats(interpose::Numbers& out) noexcept { osmem::fill_numbers(out); }

@@ -32,7 +32,7 @@ void* os_aligned_alloc(size_t alignment, size_t size) noexcept {
 
 size_t os_usable_size(const void* ptr) noexcept { return Core::usable_size(ptr); }
 
-void os_free_sized(void* ptr, size_t size) noexcept { Core::free_sized(ptr, size); }
+void os_free_sized(void* ptr, size_t size) noexcept { Core::free_sized_perhaps_aligned(ptr, size); }
 
 void* os_memdup(const void* src, size_t size) noexcept {
   void* copy = Core::malloc(size);

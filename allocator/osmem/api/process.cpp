@@ -8,9 +8,11 @@
 #include <atomic>
 #include <cerrno>
 
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/api/background.hpp"
+#include "allocator/osmem/api/foreign_blocks.hpp"
 #include "allocator/osmem/api/options.hpp"
 #include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/api/osmem.h"
@@ -79,6 +81,7 @@ bool start_locked() {
     errno = saved_errno;
     return false;
   }
+  foreign::note_break();
   store::set_policy(g_options.memory_per_cpu, std::min(g_options.rss_limit_bytes, os::cgroup_memory_limit()));
   if (g_options.mmap_threshold_bytes != 0) large::pin_threshold(g_options.mmap_threshold_bytes);
   g_has_key = pthread_key_create(&g_thread_end_key, on_thread_end) == 0;
@@ -190,6 +193,7 @@ void maintain() {
       if (heap->trickles && purge_pending()) give_back_thread_lists();
       heap->take_arrivals();
       heap->note_share();
+      for (Bin& bin : heap->bins) arm(bin, kLaterLooks);
       heap->release_empty();
       flush_own_chains();
     }

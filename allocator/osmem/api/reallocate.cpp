@@ -2,8 +2,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "allocator/interpose/foreign.hpp"
 #include "allocator/osmem/api/alloc.hpp"
+#include "allocator/osmem/api/foreign_blocks.hpp"
 #include "allocator/osmem/slabs/blocks.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
@@ -15,14 +15,27 @@
 namespace osmem {
 namespace {
 
+// Whether the block is a live one of the slab, as far as a look at the lists' fronts tells. If not, the program is told so.
+bool is_live(const char* call, const Slab* slab, std::size_t slice, const void* ptr) {
+  if (!check_block(call, slab, g_region.index_of(slab), ptr)) return false;
+  if (!owns(slice)) return true;
+  const Heap* heap = t_cache.heap;
+  const Bin* bin = g_region.own_bin(slice);
+  const Block* heads = heap == nullptr || heap != slab->heap.load(std::memory_order_relaxed) ? nullptr  // relaxed: this thread's own
+                       : slab->size_class < kThreadCacheClasses ? t_cache.heads[slab->size_class] : bin->head;
+  if (bin->freed != ptr && heads != ptr && slab->free != ptr) [[likely]] return true;
+  wrong_call({call, "freed before, and not handed out since", ptr, slab->block_bytes});
+  return false;
+}
+
 std::size_t region_usable(const void* ptr, std::size_t slice) {
+  constexpr const char* kCall = "malloc_usable_size";
   if (is_slab(g_region.slabs[slice].kind)) {
     const Slab* slab = slab_of_slice(slice);
-    check_block(slab, g_region.index_of(slab), ptr);
-    return slab->block_bytes;
+    return is_live(kCall, slab, slice, ptr) ? slab->block_bytes : 0;
   }
-  const Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
-  return std::size_t{run.run_pages()} << kPageShift;
+  const Slab* run = run_at(kCall, ptr, slice);
+  return run == nullptr ? 0 : std::size_t{run->run_pages()} << kPageShift;
 }
 
 void* move_block(void* ptr, std::size_t old_usable, std::size_t size) {
@@ -59,7 +72,9 @@ void* move_to_mapping(void* ptr, Slab& run, std::size_t size) {
 
 // In place, if the pages behind the run are free.
 void* reallocate_run(void* ptr, std::size_t slice, std::size_t size) {
-  Slab& run = run_at(ptr, slice, "realloc or malloc_usable_size of a pointer that is no block");
+  Slab* books = run_at("realloc", ptr, slice);
+  if (books == nullptr) return out_of_memory();
+  Slab& run = *books;
   const std::size_t usable = std::size_t{run.run_pages()} << kPageShift;
   const std::size_t pages = size <= PTRDIFF_MAX ? pages_for(size) : SIZE_MAX;
   // A block that grew by a quarter may be a run although its size is not a run's.
@@ -117,8 +132,7 @@ void* grow_block(void* ptr, Slab* slab, std::size_t size) {
   }
   const std::size_t usable = large::usable_bytes(ptr);
   if (usable != 0) return reallocate_mapping(ptr, usable, size);
-  check(interpose_foreign_realloc != nullptr, "realloc of a pointer that osmem did not hand out", ptr);
-  return interpose_foreign_realloc(ptr, size);
+  return foreign::reallocate(ptr, size);
 }
 
 }  // namespace
@@ -129,8 +143,7 @@ std::size_t usable_size(const void* ptr) {
   if (in_heap(ptr, slice)) return region_usable(ptr, slice);
   const std::size_t mapped = large::usable_bytes(ptr);
   if (mapped != 0) return mapped;
-  check(interpose_foreign_usable_size != nullptr, "malloc_usable_size of a pointer that osmem did not hand out", ptr);
-  return interpose_foreign_usable_size(const_cast<void*>(ptr));
+  return foreign::usable_size(ptr);
 }
 
 void* reallocate(void* ptr, std::size_t size) {
@@ -142,7 +155,7 @@ void* reallocate(void* ptr, std::size_t size) {
   const std::size_t slice = g_region.slice_of(ptr);
   if (!g_region.contains(slice) || !is_slab(g_region.slabs[slice].kind)) return reallocate_beyond_slabs(ptr, slice, size);
   Slab* slab = slab_of_slice(slice);
-  check_block(slab, g_region.index_of(slab), ptr);
+  if (!is_live("realloc", slab, slice, ptr)) return out_of_memory();
   const std::size_t usable = slab->block_bytes;
   if (size > usable) return grow_block(ptr, slab, size);
   // Half of a block is kept rather than copied.

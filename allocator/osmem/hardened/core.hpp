@@ -17,6 +17,7 @@ struct Core {
   }
   static size_t usable_size(const void* block) noexcept { return osmem::hardened::usable_size(block); }
   static void free_sized(void* block, size_t size) noexcept { osmem::hardened::release(block, {"free_sized", size}); }
+  static void free_sized_perhaps_aligned(void* block, size_t size) noexcept { free_sized(block, size); }
   static void free_aligned_sized(void* block, size_t alignment, size_t size) noexcept {
     osmem::hardened::release(block, {"free_aligned_sized", size, alignment});
   }

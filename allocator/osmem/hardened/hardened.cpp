@@ -8,6 +8,7 @@
 
 #include "allocator/interpose/foreign.hpp"
 #include "allocator/osmem/api/alloc.hpp"
+#include "allocator/osmem/api/foreign_blocks.hpp"
 #include "allocator/osmem/api/options.hpp"
 #include "allocator/osmem/api/process.hpp"
 #include "allocator/osmem/base/check.hpp"
@@ -25,7 +26,6 @@ namespace {
 
 constinit Lock g_start_lock;
 constinit std::atomic<bool> g_ready{false};
-constinit std::uintptr_t g_first_break = 0;  // the C library's own heap lies above it
 
 bool is_word(const char* text, std::size_t length, const char* word) {
   return std::strlen(word) == length && std::memcmp(text, word, length) == 0;
@@ -81,7 +81,6 @@ bool start_locked() {
   if (!ensure_started() || !start_blocks()) return false;
   read_policy();
   start_quarantine();
-  g_first_break = g_options.heap == HeapBackEnd::kRegion ? reinterpret_cast<std::uintptr_t>(os::break_address()) : g_heap_base;
   g_ready.store(true, std::memory_order_release);  // pairs with ensure_ready()
   return true;
 }
@@ -133,36 +132,8 @@ void look_at_link(std::uint32_t size_class) {
   die("malloc: the link in a free block has been overwritten, by a write behind a block or after its free", first);
 }
 
-// The C library's threads have heaps of up to 64 MiB, aligned to that. At the start of each stands the address of its arena, which
-// lies close behind the start of such a heap; each block there has a flag in the word before it.
-bool is_in_c_library_arena(std::uintptr_t address) {
-  constexpr std::uintptr_t kHeapBytes = std::uintptr_t{64} << 20;
-  constexpr std::uint64_t kInArena = 4;
-  const std::uintptr_t heap = address & ~(kHeapBytes - 1);
-  if (heap == 0 || !os::is_mapped(reinterpret_cast<void*>((address - 16) & ~(os::page_bytes() - 1)))) return false;
-  std::uint64_t size = 0;
-  std::memcpy(&size, reinterpret_cast<const void*>(address - 8), sizeof size);
-  if ((size & kInArena) == 0 || size >= kHeapBytes) return false;
-  // What we have reserved is mapped, but not to be read.
-  if (heap - g_heap_base < g_region.reserved_bytes() || !os::is_mapped(reinterpret_cast<void*>(heap))) return false;
-  std::uintptr_t arena = 0;
-  std::memcpy(&arena, reinterpret_cast<const void*>(heap), sizeof arena);
-  return arena != 0 && arena % kHeapBytes <= 64;
-}
-
 // A pointer that is none of ours: a block of the C library's, or wrong.
-bool may_be_c_library(const void* ptr) {
-  if (g_policy.foreign) return true;
-  const auto address = reinterpret_cast<std::uintptr_t>(ptr);
-  if (address % 16 != 0) return false;
-  if (address > g_first_break && address < reinterpret_cast<std::uintptr_t>(os::break_address())) return true;
-  if (is_in_c_library_arena(address)) return true;
-  // A mapping of the C library's: its size, with one flag, stands in front of it, at the start of a page.
-  if (address % kPageBytes != 16 || !os::is_mapped(reinterpret_cast<void*>(address - 16))) return false;
-  std::uint64_t header[2];
-  std::memcpy(header, reinterpret_cast<const void*>(address - 16), sizeof header);
-  return header[0] == 0 && header[1] % kPageBytes == 2 && header[1] > kPageBytes;
-}
+bool may_be_c_library(const void* ptr) { return g_policy.foreign || foreign::may_be_block(ptr); }
 
 // Looks at a block that a call names. False, and said so: it is not a live block, or was overwritten.
 bool is_sound(const Place& place, const char* call, std::size_t& size) {

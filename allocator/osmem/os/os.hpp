@@ -33,8 +33,8 @@ struct GivenBack {
 };
 GivenBack given_back();
 
-// Whether the page at that address is mapped. Its contents and protection stay.
-bool is_mapped(void* page);
+// Whether the eight bytes at that address, a multiple of eight, can be read. By a call that filters of system calls allow.
+bool is_readable(const void* address);
 
 // A zeroed mapping of its own, aligned to `alignment`.
 void* map(std::size_t bytes, std::size_t alignment);

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/remote_cache.hpp"
 
 namespace osmem {
@@ -25,6 +26,7 @@ Heap* make_heap() {
   auto* heap = static_cast<Heap*>(allocate_metadata(sizeof(Heap)));
   if (heap == nullptr) return nullptr;
   heap->initialise();
+  for (Bin& bin : heap->bins) arm(bin, kFirstLooks);
   heap->pooled.store(true, std::memory_order_relaxed);  // relaxed: nobody else knows the heap
   heap->next_heap = g_heaps.load(std::memory_order_relaxed);  // relaxed: checked by the exchange
   // Release: the heap's contents are seen by first_heap().

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/slabs/region.hpp"
@@ -33,10 +34,19 @@ struct alignas(kCacheLineBytes) Bin {
   std::uint32_t most_slabs;    // that these were since blocks that had been given back were last wanted again
   std::uint16_t batch;      // blocks a refill takes
   std::uint8_t size_class;
-  std::uint8_t flushes;     // of `freed` since blocks were last taken
   std::uint8_t guests;      // blocks of the class that the nursery gave
+  std::uint8_t flushes;     // of `freed` since blocks were last taken
+  std::uint8_t looks_left;  // frees that are yet to be looked at, see free_checks.hpp
 };
 static_assert(sizeof(Bin) == kCacheLineBytes);
+
+// Whether there is something to do for the bin when one of its freed blocks is handed out again: both in one comparison.
+inline bool has_chores(const Bin& bin) {
+  static_assert(offsetof(Bin, looks_left) == offsetof(Bin, flushes) + 1);
+  std::uint16_t both;
+  std::memcpy(&both, reinterpret_cast<const std::byte*>(&bin) + offsetof(Bin, flushes), sizeof both);
+  return both != 0;
+}
 
 enum class ThreadState : std::uint8_t {
   kNew = 0,     // nothing set up yet
@@ -59,6 +69,10 @@ static_assert(sizeof(ThreadCache) <= 320, "static TLS is scarce: a library loade
 [[gnu::noinline]] void free_outside(void* ptr);
 [[gnu::noinline]] void free_of_other(void* ptr, std::size_t slice);
 [[gnu::noinline]] void free_overflow(Bin* bin);
+// The same for a free that tells the block's size.
+[[gnu::noinline]] void free_outside(void* ptr, std::size_t told_bytes);
+[[gnu::noinline]] void free_of_other(void* ptr, std::size_t slice, std::size_t told_bytes);
+[[gnu::noinline]] void free_overflow(Bin* bin, std::size_t told_bytes);
 
 inline void* pop(std::size_t index) {
   Block* block = t_cache.heads[index];
@@ -104,16 +118,18 @@ inline void* pop(std::size_t index) {
 #endif
 }
 
-[[gnu::always_inline]] inline void fast_free(void* ptr) {
+// `told_bytes`: the block's size, of a caller that tells it. It is looked at off this path alone.
+template <typename... Told>
+[[gnu::always_inline]] inline void fast_free(void* ptr, Told... told_bytes) {
   std::size_t slice = g_region.slice_of(ptr);
-  if (!inside(slice)) [[unlikely]] return free_outside(ptr);
-  if (!owns(slice)) [[unlikely]] return free_of_other(ptr, slice);
+  if (!inside(slice)) [[unlikely]] return free_outside(ptr, told_bytes...);
+  if (!owns(slice)) [[unlikely]] return free_of_other(ptr, slice, told_bytes...);
   asm("" : "+r"(slice));  // or the compiler computes 8 * slice once more, in an instruction of its own
   Bin* bin = g_region.own_bin(slice);
   auto* block = static_cast<Block*>(ptr);
   block->next = bin->freed;
   bin->freed = block;
-  if (--bin->budget < 0) [[unlikely]] free_overflow(bin);
+  if (--bin->budget < 0) [[unlikely]] free_overflow(bin, told_bytes...);
 }
 
 }  // namespace osmem

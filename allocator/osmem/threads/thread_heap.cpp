@@ -6,6 +6,7 @@
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/slabs/carve_order.hpp"
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/threads/remote_cache.hpp"
 
@@ -56,6 +57,7 @@ void Heap::initialise() {
     bin.most_slabs = 0;
     bin.flushes = 0;
     bin.guests = 0;
+    arm(bin, kLaterLooks);
   }
   extra_freed_bytes = 0;
   note_share();

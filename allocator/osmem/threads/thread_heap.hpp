@@ -159,6 +159,9 @@ inline Block*& head_of(Heap& heap, std::uint32_t size_class) {
   return size_class < kThreadCacheClasses ? t_cache.heads[size_class] : heap.bins[size_class].head;
 }
 
+// A list of free blocks that cannot be followed: says so and aborts.
+[[noreturn, gnu::cold, gnu::noinline]] void bad_link(const Bin& bin, const Block* block);
+
 inline Heap* heap_of(Bin* bin) { return reinterpret_cast<Heap*>(bin - bin->size_class); }
 
 // How many freed blocks of a class a thread keeps while it also allocates, to begin with; fewer where threads are many.
