@@ -40,6 +40,10 @@ void add_report(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_results(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
+void add_advise(CLI::App& app, Context& context);
+
+// The page that shows these runs, as one file. Throws UnreadableRun or OutputError.
+void write_page(const std::vector<std::string>& folders, const std::string& file);
 
 // What `bench list workloads --profile` does, for one workload with or without parameters.
 int profile_workload(const std::string& text);

@@ -92,6 +92,7 @@ int dispatch(Invocation invocation) {
   add_compare(app, context);
   add_results(app, context);
   add_verify(app, context);
+  add_advise(app, context);
 
   auto words = words_for_parser(context.invocation);
   refuse_empty_values(words);

@@ -33,20 +33,23 @@ std::string page_template() {
 }
 
 int write_report(const ReportWords& words) {
+  write_page(words.folders, !words.out.empty() ? words.out : (fs::path(words.folders[0]) / "report.html").string());
+  return kAllMeasured;
+}
+
+}  // namespace
+
+void write_page(const std::vector<std::string>& folders, const std::string& file) {
   std::vector<PageRun> runs;
-  for (const std::string& folder : words.folders) {
+  for (const std::string& folder : folders) {
     StoredRun run = read_run(folder);
     auto timelines = read_timelines(folder);
     runs.push_back({std::move(run), std::move(timelines)});
   }
   const std::string page = render_page(page_template(), page_data(runs));
-  const fs::path out = !words.out.empty() ? fs::path(words.out) : fs::path(words.folders[0]) / "report.html";
-  write_whole_file(out, page, "choose another file with -o");
-  write_stdout(fmt::format("{} ({} KiB)\n", out.string(), (page.size() + 1023) / 1024));
-  return kAllMeasured;
+  write_whole_file(file, page, "choose another file");
+  write_stdout(fmt::format("{} ({} KiB)\n", file, (page.size() + 1023) / 1024));
 }
-
-}  // namespace
 
 void add_report(CLI::App& app, Context& context) {
   auto words = std::make_shared<ReportWords>();

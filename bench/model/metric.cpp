@@ -17,6 +17,7 @@ constexpr std::array kMetrics{
     Metric{"user_time", "s", kLowerIsBetter, "more", "less", "CPU time in user mode, all threads"},
     Metric{"system_time", "s", kLowerIsBetter, "more", "less",
            "CPU time in the kernel, all threads"},
+    Metric{"cpu_time", "s", kLowerIsBetter, "more", "less", "CPU time in user mode and in the kernel, all threads"},
     Metric{"cost", "CPU s", kLowerIsBetter, "dearer", "cheaper",
            "CPU seconds, and memory held by its price: mean_rss x wall_time / bytes that cost one CPU"},
     Metric{"cycles", "1", kLowerIsBetter, "more", "fewer", "CPU cycles of the timed region"},

@@ -24,6 +24,7 @@ struct RunOptions {
   std::optional<double> margin;                // share within which two figures are the same
   std::optional<double> precision;             // share: open cells are measured again until their interval is no wider than +- this
   std::optional<double> budget_s;              // seconds of the whole run in which open cells are measured again
+  std::optional<double> first_blocks_s;        // no block begins later after the start, but the first; none: all are made
   std::optional<double> bytes_per_cpu;         // memory that costs as much as one CPU
   std::string baseline;                        // empty: glibc if it takes part, else the first compared with
   std::filesystem::path out;                   // empty: a new folder under results/local

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <set>
 
 #include "bench/allocators/adapters/adapters.hpp"
 #include "bench/measure/clock.hpp"
@@ -165,6 +166,15 @@ std::string headline(const Plan& plan, const fs::path& out) {
          plan.baseline().name + "; results in " + out.string();
 }
 
+// The blocks that were asked for, or as many as begin in time; false if the user interrupted it.
+bool run_first_blocks(const RunOptions& options, Runner& runner, std::int64_t start_ns) {
+  std::set<const Cell*> begun;
+  return runner.run([&](const Cell& cell) {
+    const bool is_first = begun.insert(&cell).second;
+    return is_first || !options.first_blocks_s || static_cast<double>(monotonic_ns() - start_ns) * 1e-9 < *options.first_blocks_s;
+  });
+}
+
 // Measures open cells again where that was asked for; false if the user interrupted it.
 bool run_rounds(const Plan& plan, const RunOptions& options, Runner& runner, Keeper& keeper, std::int64_t start_ns) {
   if (!options.precision && !options.budget_s) {
@@ -200,7 +210,7 @@ void measure(Plan& plan, const RunOptions& options, Launcher& launcher, RunDirec
     for (auto& [name, attempt] : failed) {
       runner.give_up_on(name, attempt);
     }
-    result.interrupted = !runner.run() || !run_rounds(plan, options, runner, keeper, start_ns);
+    result.interrupted = !run_first_blocks(options, runner, start_ns) || !run_rounds(plan, options, runner, keeper, start_ns);
     result.report = keeper.report(result.interrupted);
     directory.write(result.report);
     if (!result.interrupted) {

@@ -37,6 +37,8 @@ class Runner {
 
   // False if the user interrupted it; what was measured until then is with the sink.
   bool run();
+  // The same, of cells of which `wanted` says so just before their turn.
+  bool run(const std::function<bool(const Cell&)>& wanted);
   // Blocks from `first` until before `end`, of those cells of which `wanted` says so just before their turn. Likewise.
   bool run_blocks(int first, int end, const std::function<bool(const Cell&)>& wanted);
 
