@@ -33,6 +33,9 @@ inline constexpr std::uint32_t kMetadataReserveShift = 13;
 inline constexpr std::uint32_t kMaxSlices = kMaxRegionBytes / kSliceBytes;
 inline constexpr std::uint32_t kMaxChunks = kMaxRegionBytes / kChunkBytes;
 
+// A huge page, where the system's page is 4 KiB.
+inline constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
+
 inline constexpr std::size_t kCacheLineBytes = 64;
 inline constexpr std::size_t kMinAlignBytes = 16;
 

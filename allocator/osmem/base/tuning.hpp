@@ -50,6 +50,17 @@ inline constexpr std::size_t kNearLimitEighths = 7;
 inline constexpr std::size_t kMostExtents = 64;
 // Shorter pieces, in bytes, stay with the block in front: nobody would ask for them.
 inline constexpr std::size_t kLeastExtentBytes = std::size_t{128} << 10;
+// Large blocks that were written whole, in a row, before the next one gets huge pages; how often that number may double.
+inline constexpr std::uint32_t kDenseBlocks = 2;
+inline constexpr std::uint32_t kMostDoublings = 6;
+// How many pages of a block are looked at: of blocks that are touched in half of their pages one in 65,536 passes for written whole.
+// Once much was seen, fewer: a look costs a miss of the cache.
+inline constexpr std::uint32_t kPlacesLookedAt = 16;
+inline constexpr std::uint32_t kPlacesWhereKnown = 4;
+// Shorter blocks, in bytes, tell nothing about those that are long enough for huge pages.
+inline constexpr std::size_t kLeastTellingBytes = std::size_t{1} << 20;
+// From this length on, in bytes, a block that grows and was written so far gets huge pages: what it has ahead then wastes one at most, 3 %.
+inline constexpr std::size_t kLeastHugeGrowthBytes = std::size_t{64} << 20;
 // A piece goes back by at least so many pages at a time, for fewer calls: 2 MiB.
 inline constexpr std::size_t kExtentPurgePages = 512;
 // Live mappings and free pieces together; beyond, large blocks come from the heap, for the system's limit is 65,530 maps.

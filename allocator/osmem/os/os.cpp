@@ -131,10 +131,40 @@ void unmap(void* address, std::size_t bytes) {
   if (munmap(address, bytes) != 0) madvise(address, bytes, MADV_DONTNEED);
 }
 
-void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes) {
+bool map_over(void* address, std::size_t bytes) {
   const KeptErrno kept;
-  void* moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE);
+  const TimedGift timed(bytes);
+  return map_pages(address, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) == address;
+}
+
+namespace {
+
+// Into a place of its own choice: null if there is none.
+void* move_aligned(void* address, std::size_t old_bytes, std::size_t new_bytes, std::size_t alignment) {
+  void* grown = mremap(address, old_bytes, new_bytes, 0);
+  if (grown != MAP_FAILED) return grown;
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(address) & (alignment - 1);
+  auto* place = static_cast<std::byte*>(map_aligned(offset + new_bytes, alignment, PROT_NONE, MAP_NORESERVE));
+  if (place == nullptr) return nullptr;
+  if (offset != 0) munmap(place, offset);
+  void* moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place + offset);
+  if (moved != MAP_FAILED) return moved;
+  munmap(place + offset, new_bytes);
+  return nullptr;
+}
+
+}  // namespace
+
+void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes, std::size_t alignment) {
+  const KeptErrno kept;
+  void* moved = alignment <= page_bytes() ? nullptr : move_aligned(address, old_bytes, new_bytes, alignment);
+  if (moved == nullptr) moved = mremap(address, old_bytes, new_bytes, MREMAP_MAYMOVE);
   return moved == MAP_FAILED ? nullptr : moved;
+}
+
+void advise_huge(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  madvise(address, bytes, MADV_HUGEPAGE);
 }
 
 void* break_address() {

@@ -41,8 +41,15 @@ void* map(std::size_t bytes, std::size_t alignment);
 
 void unmap(void* address, std::size_t bytes);
 
-// Resizes a mapping of map(), moving it if need be; null if that cannot be done, and the mapping is as it was.
-void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes);
+// A fresh mapping in place of what is there: reads as zero, and no advice is left. False: all is as it was.
+bool map_over(void* address, std::size_t bytes);
+
+// Resizes a mapping of map(), moving it if need be; null if that cannot be done, and the mapping is as it was. Where it moves it keeps
+// its place within `alignment` (a power of two), so that huge pages stay whole.
+void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes, std::size_t alignment);
+
+// Asks for huge pages: those that lie whole in the range are touched by one fault each. Where there are none nothing happens.
+void advise_huge(void* address, std::size_t bytes);
 
 // The end of the classic data segment, and its extension by `bytes`; null on failure. Other code may move it, too.
 void* break_address();

@@ -10,6 +10,7 @@
 #include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/base/tuning.hpp"
 #include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/pages/density.hpp"
 #include "allocator/osmem/pages/mapping_table.hpp"
 #include "allocator/osmem/pages/store.hpp"
 
@@ -24,6 +25,7 @@ struct Extent {
   std::uintptr_t address = 0;  // 0: none
   std::size_t bytes = 0;
   std::uint64_t freed_ms = 0;
+  bool huge = false;  // a part of it may have huge pages
 
   [[nodiscard]] std::uintptr_t end() const { return address + bytes; }
 };
@@ -40,11 +42,14 @@ constinit Figure<std::size_t> g_live_count;
 
 constinit std::atomic<std::size_t> g_threshold{kDefaultMapThresholdBytes};
 constinit bool g_threshold_pinned = false;  // set at start
+constinit Density g_density;
 
 std::size_t round_to_pages(std::size_t bytes) {
   const std::size_t mask = os::page_bytes() - 1;
   return (bytes + mask) & ~mask;
 }
+
+std::size_t alignment_for(bool huge) { return huge ? kHugePageBytes : os::page_bytes(); }
 
 constexpr std::size_t pages_in(std::size_t bytes) { return bytes >> kPageShift; }
 
@@ -110,6 +115,7 @@ Extent add_extent(Extent piece) {
     }
     piece.address = std::min(piece.address, other.address);
     piece.bytes += other.bytes;
+    piece.huge |= other.huge;
     other = g_extents[--g_extent_count];
   }
   Extent evicted;
@@ -142,13 +148,12 @@ void unmap(const Extent& extent) {
   g_demand.gone(pages_in(extent.bytes));
 }
 
-// A block is gone, or a part of it: the piece waits for the next request.
-void keep(std::uintptr_t address, std::size_t bytes) {
-  const std::uint64_t now = os::now_ms();
+// The piece waits for the next request.
+void keep(const Extent& piece) {
   Extent evicted;
   {
     Guard guard(g_lock);
-    evicted = add_extent({address, bytes, now});
+    evicted = add_extent(piece);
   }
   unmap(evicted);
 }
@@ -173,10 +178,11 @@ struct Piece {
   std::uintptr_t address = 0;  // 0: none
   std::size_t bytes = 0;
   std::size_t from_supply = 0;
+  bool huge = false;  // a part of it may have huge pages
 };
 
 // Of an extent, stretched if it has half of what is wanted at least.
-Piece reuse(std::size_t bytes) {
+Piece reuse(std::size_t bytes, bool huge) {
   Extent taken;
   {
     Guard guard(g_lock);
@@ -186,27 +192,43 @@ Piece reuse(std::size_t bytes) {
     if (taken.bytes >= bytes) {
       taken.bytes = bytes_taken(taken, bytes);
       cut_front(*extent, taken.bytes);
-      return {taken.address, taken.bytes, taken.bytes};
+      return {taken.address, taken.bytes, taken.bytes, taken.huge};
     }
     remove_extent(*extent);
   }
-  void* moved = os::remap(reinterpret_cast<void*>(taken.address), taken.bytes, bytes);
-  if (moved == nullptr) {
-    unmap(taken);  // of several mappings, or there is no room
+  void* moved = os::remap(reinterpret_cast<void*>(taken.address), taken.bytes, bytes, alignment_for(taken.huge || huge));
+  if (moved == nullptr) {  // of several mappings, or there is no room
+    keep(taken);
     return {};
   }
-  return {reinterpret_cast<std::uintptr_t>(moved), bytes, taken.bytes};
+  return {reinterpret_cast<std::uintptr_t>(moved), bytes, taken.bytes, taken.huge};
 }
 
 Piece map_new(std::size_t bytes, std::size_t alignment) {
-  return {reinterpret_cast<std::uintptr_t>(os::map(bytes, alignment)), bytes, 0};
+  return {reinterpret_cast<std::uintptr_t>(os::map(bytes, alignment)), bytes, 0, false};
 }
 
-// What of the piece may hold something reads as zero. Pages go back rather than are cleared: of a large block that is asked for
+// What is not resident of the piece shall be so by huge pages.
+void make_huge(Piece& piece) {
+  os::advise_huge(reinterpret_cast<void*>(piece.address), piece.bytes);
+  piece.huge = true;
+}
+
+// What of the piece may hold something reads as zero, and gets small pages. Pages go back rather than are cleared: of a large block that is asked for
 // zeroed often only a part is touched, and clearing would touch all of it.
-void clear(const Piece& piece) {
+void clear(Piece& piece) {
   auto* start = reinterpret_cast<void*>(piece.address);
-  if (!os::purge(start, piece.from_supply)) std::memset(start, 0, piece.from_supply);
+  const bool cleared = piece.huge ? os::map_over(start, piece.bytes) : os::purge(start, piece.from_supply);
+  if (!cleared) return static_cast<void>(std::memset(start, 0, piece.from_supply));
+  piece.huge = false;
+}
+
+// Whether the block was written whole, as far as can be told from what was fresh of it.
+bool was_written(const Mapping& mapping) {
+  if (mapping.usable_bytes < mapping.fresh_from_bytes + kLeastTellingBytes) return false;
+  const std::uintptr_t fresh = mapping.address + mapping.fresh_from_bytes;
+  return g_density.look(reinterpret_cast<const void*>(fresh), mapping.usable_bytes - mapping.fresh_from_bytes, mapping.zeroed,
+                        mapping.huge);
 }
 
 }  // namespace
@@ -223,8 +245,9 @@ void pin_threshold(std::size_t bytes) {
 void* allocate(std::size_t size, std::size_t alignment, bool zeroed) {
   const std::size_t bytes = round_to_pages(size);
   Piece piece;
-  if (alignment <= os::page_bytes()) piece = reuse(bytes);
-  if (piece.address == 0) piece = map_new(bytes, alignment);
+  const bool huge = g_density.certain(bytes, zeroed);
+  if (alignment <= os::page_bytes()) piece = reuse(bytes, huge);
+  if (piece.address == 0) piece = map_new(bytes, std::max(alignment, alignment_for(huge)));
   if (piece.address == 0) {
     give_back(SIZE_MAX, 0);
     piece = map_new(bytes, alignment);
@@ -233,14 +256,16 @@ void* allocate(std::size_t size, std::size_t alignment, bool zeroed) {
     errno = ENOMEM;
     return nullptr;
   }
-  if (!remember({piece.address, piece.bytes, bytes, 0})) {
+  if (zeroed && piece.from_supply != 0) clear(piece);
+  if (huge && (zeroed || piece.from_supply < piece.bytes)) make_huge(piece);
+  const std::size_t fresh_from = zeroed ? 0 : piece.from_supply;
+  if (!remember({piece.address, piece.bytes, bytes, 0, fresh_from, zeroed, piece.huge})) {
     g_demand.gone(pages_in(piece.from_supply));
     os::unmap(reinterpret_cast<void*>(piece.address), piece.bytes);
     errno = ENOMEM;
     return nullptr;
   }
   g_demand.need(pages_in(bytes), pages_in(piece.from_supply));
-  if (zeroed && piece.from_supply != 0) clear(piece);
   store::keep_within_bounds();
   return reinterpret_cast<void*>(piece.address);
 }
@@ -255,6 +280,7 @@ bool free(void* block) {
     g_mappings.erase(found);
     count_out(mapping);
   }
+  was_written(mapping);
   // What the heap will serve next time is not worth keeping as a mapping. A block that had grown will grow again.
   if (mapping.growth_count == 0) raise_threshold(mapping.usable_bytes);
   if (mapping.capacity_bytes < threshold_bytes()) {
@@ -262,7 +288,7 @@ bool free(void* block) {
     os::unmap(block, mapping.capacity_bytes);
   } else {
     g_demand.unneed(pages_in(mapping.usable_bytes), pages_in(mapping.capacity_bytes));
-    keep(mapping.address, mapping.capacity_bytes);
+    keep({mapping.address, mapping.capacity_bytes, os::now_ms(), mapping.huge});
     store::keep_within_bounds();
   }
   return true;
@@ -310,16 +336,24 @@ bool extend(const Mapping& old, Mapping& changed) {
   ++changed.growth_count;
   if (const std::size_t taken = extend_into_extent(changed); taken != 0) {
     g_demand.gone(pages_in(taken));
+    changed.fresh_from_bytes = changed.capacity_bytes;
     return true;
   }
   const std::size_t bytes = changed.usable_bytes;
   const std::size_t ahead = changed.growth_count >= kGrowthsBeforeReserve ? round_to_pages(bytes / 4) : 0;
   auto* block = reinterpret_cast<void*>(old.address);
+  // What was written up to its end goes on so. A part ahead of what is asked for may become resident by it.
+  const bool huge = was_written(old) && bytes >= kLeastHugeGrowthBytes && os::page_bytes() == kPageBytes;
+  const std::size_t alignment = alignment_for(huge || old.huge);
   changed.capacity_bytes = bytes + ahead;
-  void* moved = os::remap(block, old.capacity_bytes, changed.capacity_bytes);
+  void* moved = os::remap(block, old.capacity_bytes, changed.capacity_bytes, alignment);
   if (moved == nullptr && ahead != 0) {
     changed.capacity_bytes = bytes;
-    moved = os::remap(block, old.capacity_bytes, bytes);
+    moved = os::remap(block, old.capacity_bytes, bytes, alignment);
+  }
+  if (moved != nullptr && huge) {
+    os::advise_huge(moved, changed.capacity_bytes);
+    changed.huge = true;
   }
   changed.address = reinterpret_cast<std::uintptr_t>(moved);
   return moved != nullptr;
@@ -366,7 +400,7 @@ void* resize(void* block, std::size_t size) {
     g_demand.need(pages_in(bytes - old.usable_bytes), 0);
   } else {
     g_demand.unneed(pages_in(old.usable_bytes - bytes), tail_bytes >= kLeastExtentBytes ? pages_in(tail_bytes) : 0);
-    if (tail_bytes >= kLeastExtentBytes) keep(changed.address + bytes, tail_bytes);
+    if (tail_bytes >= kLeastExtentBytes) keep({changed.address + bytes, tail_bytes, os::now_ms(), changed.huge});
   }
   store::keep_within_bounds();
   return reinterpret_cast<void*>(changed.address);
@@ -382,11 +416,12 @@ std::size_t give_back(std::size_t most_pages, std::uint64_t age_ms) {
       Extent* oldest = oldest_extent();
       if (oldest == nullptr || now < oldest->freed_ms + age_ms) break;
       victim = *oldest;
-      // Of a long one no more than is asked for, from its end.
-      const std::size_t most = std::max(most_pages - gone, kExtentPurgePages);
-      if (pages_in(victim.bytes) > most) {
-        victim.bytes = round_to_pages(most << kPageShift);
-        victim.address = oldest->end() - victim.bytes;
+      // Of a long one no more than is asked for, from its end; huge pages whole.
+      const std::size_t most_bytes = std::max(std::min(most_pages - gone, pages_in(victim.bytes)), kExtentPurgePages) << kPageShift;
+      const std::uintptr_t cut = (victim.end() - std::min(most_bytes, victim.bytes)) & ~(kHugePageBytes - 1);
+      if (cut > victim.address) {
+        victim.bytes = victim.end() - cut;
+        victim.address = cut;
         oldest->bytes -= victim.bytes;
         g_cached_bytes -= victim.bytes;
       } else {

@@ -23,6 +23,9 @@ void MappingTable::write(Mapping& target, const Mapping& mapping) {
   target.capacity_bytes = mapping.capacity_bytes;
   target.usable_bytes = mapping.usable_bytes;
   target.growth_count = mapping.growth_count;
+  target.fresh_from_bytes = mapping.fresh_from_bytes;
+  target.zeroed = mapping.zeroed;
+  target.huge = mapping.huge;
   order_writes();
   target.address = mapping.address;
   order_writes();

@@ -12,7 +12,10 @@ struct Mapping {
   std::uintptr_t address = 0;   // 0: an empty place; kBeingWritten: neither empty nor anybody's, in a table only
   std::size_t capacity_bytes = 0;
   std::size_t usable_bytes = 0;
-  std::size_t growth_count = 0;     // times it was extended
+  std::uint32_t growth_count = 0;   // times it was extended
+  std::size_t fresh_from_bytes = 0; // what lies behind was zero when it was handed out; before, a former block's contents may be left
+  bool zeroed = false;              // as it was asked for
+  bool huge = false;                // may have huge pages
 };
 
 class MappingTable {
