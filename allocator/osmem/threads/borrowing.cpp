@@ -5,6 +5,7 @@
 // blocks are in the thread's own lists, and each class in use holds a page that may be all but empty: those lists lend, too.
 #include <algorithm>
 
+#include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
 
 namespace osmem {
@@ -63,6 +64,7 @@ bool Heap::borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain&
     const bool only_block_too = kClassBytes[c] >= kLentSingly;
     const std::uint32_t freed = take_half(lender.freed, want, only_block_too, chain);
     lender.budget += static_cast<std::int32_t>(freed);
+    arm(lender, lender.looks_left);  // stays so, if it was
     if (freed != 0 || take_half(head_of(*this, c), want, only_block_too, chain) != 0) return true;
   }
   return false;
