@@ -23,6 +23,7 @@ class KeptErrno {
   const int saved_ = errno;
 };
 
+constinit bool g_refuse_huge = false;  // written at start
 constinit std::atomic<std::uint64_t> g_calls{0};
 constinit std::atomic<std::uint64_t> g_pages{0};
 constinit std::atomic<std::uint64_t> g_ns{0};
@@ -48,7 +49,9 @@ class TimedGift {
 void* map_pages(void* hint, std::size_t bytes, int protection, int extra_flags) {
   void* address =
       mmap(hint, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | extra_flags, -1, 0);
-  return address == MAP_FAILED ? nullptr : address;
+  if (address == MAP_FAILED) return nullptr;
+  if (g_refuse_huge) madvise(address, bytes, MADV_NOHUGEPAGE);
+  return address;
 }
 
 // Maps with an alignment larger than a page: too much first, then both ends are cut off.
@@ -167,6 +170,13 @@ void advise_huge(void* address, std::size_t bytes) {
   madvise(address, bytes, MADV_HUGEPAGE);
 }
 
+void refuse_unasked_huge_pages() { g_refuse_huge = true; }
+
+void refuse_huge(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  madvise(address, bytes, MADV_NOHUGEPAGE);
+}
+
 void* break_address() {
   const KeptErrno kept;
   void* end = sbrk(0);
@@ -176,7 +186,12 @@ void* break_address() {
 void* extend_break(std::size_t bytes) {
   const KeptErrno kept;
   void* start = sbrk(static_cast<std::intptr_t>(bytes));
-  return start == reinterpret_cast<void*>(-1) ? nullptr : start;
+  if (start == reinterpret_cast<void*>(-1)) return nullptr;
+  // The kernel extends the segment by memory without advice, and advises whole pages only.
+  const std::uintptr_t page = (reinterpret_cast<std::uintptr_t>(start) + page_bytes() - 1) & ~(page_bytes() - 1);
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(start) + bytes;
+  if (g_refuse_huge && page < end) madvise(reinterpret_cast<void*>(page), end - page, MADV_NOHUGEPAGE);
+  return start;
 }
 
 std::size_t address_space_limit() {

@@ -36,7 +36,7 @@ constinit MappingTable g_mappings;
 constinit Extent g_extents[kMostExtents];  // [0, g_extent_count), in no order
 constinit std::size_t g_extent_count = 0;
 constinit std::size_t g_cached_bytes = 0;  // of all extents
-constinit std::size_t g_live_bytes = 0;
+constinit Figure<std::size_t> g_live_bytes;
 constinit std::size_t g_mapped_bytes = 0;
 constinit Figure<std::size_t> g_live_count;
 
@@ -234,6 +234,8 @@ bool was_written(const Mapping& mapping) {
 }  // namespace
 
 std::size_t threshold_bytes() { return g_threshold.load(std::memory_order_relaxed); }  // relaxed: a hint
+
+std::size_t live_pages() { return pages_in(g_live_bytes); }
 
 bool crowded() { return g_live_count >= kMostMappings; }
 

@@ -73,6 +73,9 @@ void for_each(void (*visit)(void* address, std::size_t bytes, void* context), vo
 std::size_t threshold_bytes();
 void pin_threshold(std::size_t bytes);
 
+// Pages of live mappings. A figure, without the lock.
+std::size_t live_pages();
+
 // Whether there are so many mappings that blocks which fit into the heap should come from there. A hint, without the lock.
 bool crowded();
 

@@ -32,6 +32,11 @@ endforeach()
 if(TARGET osmem)
   add_test(NAME interpose_memory.osmem.cat COMMAND Python3::Interpreter
            ${CMAKE_CURRENT_SOURCE_DIR}/cat_memory.py $<TARGET_FILE:osmem>)
+  # For all processes of the machine: not beside others.
+  add_test(NAME interpose_memory.osmem.huge_pages_always.long COMMAND Python3::Interpreter
+           ${CMAKE_CURRENT_SOURCE_DIR}/huge_pages_always.py $<TARGET_FILE:osmem>)
+  set_tests_properties(interpose_memory.osmem.huge_pages_always.long PROPERTIES LABELS "interpose;long" TIMEOUT 600 RUN_SERIAL ON
+                       SKIP_RETURN_CODE 77)
   foreach(heap IN ITEMS region sbrk)
     foreach(resource IN ITEMS address-space data)
       set(test interpose_limits.osmem-${heap}.${resource})

@@ -1,4 +1,4 @@
-// The limit on memory of the process's control group (version 2).
+// What the system tells in files: the limit on memory of the process's control group (version 2), and whether it gives huge pages unasked.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -62,6 +62,14 @@ std::size_t cgroup_memory_limit() {
   }
   errno = saved_errno;
   return limit;
+}
+
+bool huge_pages_unasked() {
+  const int saved_errno = errno;
+  char modes[64];
+  const bool unasked = read_file("/sys/kernel/mm/transparent_hugepage/enabled", modes) && std::strstr(modes, "[always]") != nullptr;
+  errno = saved_errno;
+  return unasked;
 }
 
 }  // namespace osmem::os
