@@ -7,6 +7,7 @@
 #include "allocator/osmem/slabs/blocks.hpp"
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/api/foreign_blocks.hpp"
+#include "allocator/osmem/api/guarded.hpp"
 #include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
 #include "allocator/osmem/pages/large.hpp"
@@ -73,6 +74,9 @@ void* allocate_as_guest(Bin& bin) {
 
 [[gnu::noinline]] void* refill(Heap* heap, std::uint32_t size_class) {
   tick_allocation(heap);
+  if (guarded::g_sample_bytes != 0) [[unlikely]] {
+    if (void* block = guarded::allocate(*heap, size_class); block != nullptr) return block;
+  }
   Bin& bin = heap->bins[size_class];
   if (void* block = allocate_as_guest(bin); block != nullptr) return block;
   keep_freed_blocks(heap, bin);
@@ -382,6 +386,8 @@ namespace {
   const int saved_errno = errno;
   if (in_heap(ptr, slice)) {
     free_run(ptr, slice);  // says what is wrong
+  } else if (guarded::is_near(ptr) && guarded::free(ptr)) [[unlikely]] {
+    // done, or the program was told
   } else if (large::free(ptr)) {
     foreign::note_freed(ptr);
     maintain();  // a large block may be the last thing that is freed for long

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "allocator/osmem/api/guarded.hpp"
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/base/writer.hpp"
 
@@ -123,6 +124,14 @@ void read_on_error() {
   }
 }
 
+void read_guard_sample() {
+  if (kHardened && value_of("OSMEM_GUARD_SAMPLE") != nullptr) {
+    Writer(STDERR_FILENO).text("osmem: OSMEM_GUARD_SAMPLE is of the default build: here every block is looked at\n");
+    return;
+  }
+  read_bytes("OSMEM_GUARD_SAMPLE", guarded::g_sample_bytes, 0);
+}
+
 }  // namespace
 
 void read_options() {
@@ -130,6 +139,7 @@ void read_options() {
   read_heap();
   read_stats();
   read_on_error();
+  read_guard_sample();
   read_flag("OSMEM_LEAKS", g_options.leaks);
   read_flag("OSMEM_VERBOSE", g_options.verbose);
   read_flag("OSMEM_BACKGROUND", g_options.background);

@@ -13,6 +13,7 @@
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/api/background.hpp"
 #include "allocator/osmem/api/foreign_blocks.hpp"
+#include "allocator/osmem/api/guarded.hpp"
 #include "allocator/osmem/api/options.hpp"
 #include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/api/osmem.h"
@@ -70,6 +71,7 @@ void in_forked_child() {
   g_page_heap.recover_after_fork();
   large::recover_after_fork();
   store::recover_after_fork();
+  guarded::recover_after_fork();
   recover_background_after_fork();
   recover_pool_after_fork();
 }
@@ -97,6 +99,7 @@ constinit int g_report_fd = -1;
 [[gnu::constructor]] void at_load() {
   pthread_atfork(nullptr, nullptr, in_forked_child);
   if (!ensure_started()) return;  // a later call tries again
+  guarded::start();
   if (g_options.stats != StatsAtExit::kNo || g_options.leaks) {
     constexpr int kOutOfTheWay = 100;  // programs expect the low numbers for themselves
     g_report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, kOutOfTheWay);

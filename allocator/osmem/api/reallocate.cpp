@@ -4,6 +4,7 @@
 
 #include "allocator/osmem/api/alloc.hpp"
 #include "allocator/osmem/api/foreign_blocks.hpp"
+#include "allocator/osmem/api/guarded.hpp"
 #include "allocator/osmem/slabs/blocks.hpp"
 #include "allocator/osmem/pages/large.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
@@ -130,6 +131,11 @@ void* grow_block(void* ptr, Slab* slab, std::size_t size) {
       large::resize_in_place(ptr, size, heap->resized_last)) {
     return ptr;
   }
+  if (guarded::is_near(ptr)) [[unlikely]] {
+    const std::size_t guarded_bytes = guarded::usable_bytes("realloc", ptr);
+    if (guarded_bytes == 0) return out_of_memory();
+    if (guarded_bytes != SIZE_MAX) return move_block(ptr, guarded_bytes, size);
+  }
   const std::size_t usable = large::usable_bytes(ptr);
   if (usable != 0) return reallocate_mapping(ptr, usable, size);
   return foreign::reallocate(ptr, size);
@@ -141,6 +147,10 @@ std::size_t usable_size(const void* ptr) {
   if (ptr == nullptr) return 0;
   const std::size_t slice = g_region.slice_of(ptr);
   if (in_heap(ptr, slice)) return region_usable(ptr, slice);
+  if (guarded::is_near(ptr)) [[unlikely]] {
+    const std::size_t guarded_bytes = guarded::usable_bytes("malloc_usable_size", ptr);
+    if (guarded_bytes != SIZE_MAX) return guarded_bytes;
+  }
   const std::size_t mapped = large::usable_bytes(ptr);
   if (mapped != 0) return mapped;
   return foreign::usable_size(ptr);

@@ -109,6 +109,11 @@ bool purge(void* address, std::size_t bytes) {
   return madvise(address, bytes, MADV_DONTNEED) == 0;
 }
 
+bool forbid(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  return mprotect(address, bytes, PROT_NONE) == 0;
+}
+
 // Relaxed: figures that need not agree with each other to the last call.
 GivenBack given_back() {
   return {g_calls.load(std::memory_order_relaxed), g_pages.load(std::memory_order_relaxed), g_ns.load(std::memory_order_relaxed)};

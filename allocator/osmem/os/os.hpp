@@ -25,6 +25,9 @@ bool commit(void* address, std::size_t bytes);
 // Gives the pages back; the range stays usable and reads as zero. False: the pages stay as they were.
 bool purge(void* address, std::size_t bytes);
 
+// Pages that cannot be touched any more until commit(). False: they can.
+bool forbid(void* address, std::size_t bytes);
+
 // What purge() and unmap() did so far: calls, system pages that they named, and the time they took.
 struct GivenBack {
   std::uint64_t calls = 0;

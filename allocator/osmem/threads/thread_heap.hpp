@@ -61,6 +61,7 @@ struct Heap {
   large::Resized resized_last;
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
+  std::size_t until_guard_bytes;   // of refills, until one hands out a guarded block: see api/guarded.hpp
   bool trickles;                   // the thread calls now and then only
   Heap* next_idle;                 // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there

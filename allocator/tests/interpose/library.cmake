@@ -30,6 +30,9 @@ foreach(drop_in IN ITEMS osmem osmem_live_bytes)
 endforeach()
 
 if(TARGET osmem)
+  add_test(NAME interpose_guarded.osmem COMMAND Python3::Interpreter
+           ${CMAKE_CURRENT_SOURCE_DIR}/guarded_test.py $<TARGET_FILE:osmem> $<TARGET_FILE:interpose_guarded>)
+  set_tests_properties(interpose_guarded.osmem PROPERTIES LABELS interpose TIMEOUT 600)
   add_test(NAME interpose_memory.osmem.cat COMMAND Python3::Interpreter
            ${CMAKE_CURRENT_SOURCE_DIR}/cat_memory.py $<TARGET_FILE:osmem>)
   # For all processes of the machine: not beside others.
