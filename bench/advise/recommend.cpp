@@ -31,7 +31,7 @@ Standing standing_of(const Findings& findings, const std::string& allocator) {
     }
     standing.better += judgement(*row) == Judgement::kBetter ? 1 : 0;
     standing.worse += judgement(*row) == Judgement::kWorse ? 1 : 0;
-    standing.open += row->verdict == Verdict::kUndecided ? 1 : 0;
+    standing.open += row->verdict == Verdict::kUndecided || row->verdict == Verdict::kNone ? 1 : 0;
   }
   const Summary* cost = row_of(findings.report, allocator, "cost");
   if (cost != nullptr && cost->ratio) {

@@ -40,6 +40,8 @@ void add_report(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
 void add_results(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
+void add_bisect(CLI::App& app, Context& context);
+void add_help(CLI::App& app, Context& context);
 void add_advise(CLI::App& app, Context& context);
 
 // The page that shows these runs, as one file. Throws UnreadableRun or OutputError.

@@ -93,6 +93,8 @@ int dispatch(Invocation invocation) {
   add_results(app, context);
   add_verify(app, context);
   add_advise(app, context);
+  add_bisect(app, context);
+  add_help(app, context);
 
   auto words = words_for_parser(context.invocation);
   refuse_empty_values(words);

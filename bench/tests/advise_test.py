@@ -61,6 +61,11 @@ class Advise(unittest.TestCase):
         self.assertIn("No difference", text)
         self.assertNotIn("LD_PRELOAD", text)
 
+    def test_too_few_blocks_never_show_that_there_is_no_difference(self) -> None:
+        text = self.advice("--budget=1s", "--against=glibc", "--", self.program, "waits")
+        self.assertIn("No difference shown", text)
+        self.assertIn("Fewer than 5 blocks decide nothing", text)
+
     def test_the_run_is_kept_whole_with_its_trace(self) -> None:
         self.of_glibc("leaks")
         run = self.folder / "run"

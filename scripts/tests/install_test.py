@@ -37,6 +37,11 @@ int main() {
 }
 """
 
+PLAIN_PROGRAM = """
+#include <string>
+int main(int count, char**) { return std::string(static_cast<std::size_t>(count) * 100, 'x').empty(); }
+"""
+
 CMAKE_PROJECT = """
 cmake_minimum_required(VERSION 3.25)
 project(consumer LANGUAGES CXX)
@@ -88,6 +93,23 @@ class Installed(unittest.TestCase):
         program = self.root / "c-consumer"
         run("cc", source, "-o", program, *flags, f"-Wl,-rpath,{self.library.parent}")
         self.assertEqual(run(program), "112\n")
+
+    def needs_osmem(self, program: pathlib.Path) -> bool:
+        return "libosmem.so" in run("readelf", "--dynamic", program)
+
+    def test_a_program_that_names_no_function_of_ours_keeps_the_library(self) -> None:
+        folder = self.root / "plain"
+        folder.mkdir()
+        (folder / "consumer.cpp").write_text(PLAIN_PROGRAM)
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(self.library.parent / "pkgconfig")}
+        flags = run("pkg-config", "--cflags", "--libs", "osmem", env=environment).split()
+        run("c++", "-Wl,--as-needed", folder / "consumer.cpp", "-o", folder / "by-pkg-config", *flags)
+        self.assertTrue(self.needs_osmem(folder / "by-pkg-config"))
+        (folder / "CMakeLists.txt").write_text(CMAKE_PROJECT)
+        run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--as-needed")
+        run("cmake", "--build", folder / "build")
+        self.assertTrue(self.needs_osmem(folder / "build" / "consumer"))
+        run(folder / "build" / "consumer")
 
     def test_find_package_links_a_cxx_program(self) -> None:
         source = self.root / "project"
