@@ -194,6 +194,16 @@ void* allocate_run(std::size_t size, std::size_t alignment, bool zeroed) {
   return block;
 }
 
+void* allocate_mapping(std::size_t size, std::size_t alignment, bool zeroed) {
+  const int saved_errno = errno;
+  void* block = large::allocate(size, alignment, zeroed);
+  // A limit that the program has set for itself counts what is only reserved, too.
+  if (block != nullptr || !fit_reservation_to_limit()) return block;
+  block = large::allocate(size, alignment, zeroed);
+  if (block != nullptr) errno = saved_errno;  // nothing was refused
+  return block;
+}
+
 // A run or a mapping: where the one cannot be had, as under a limit, the other.
 void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed) {
   if (size > PTRDIFF_MAX || !ensure_started()) return out_of_memory();
@@ -201,9 +211,9 @@ void* allocate_beyond_slabs(std::size_t size, std::size_t alignment, bool zeroed
   const bool fits_heap = size <= kChunkBytes && alignment <= kMaxMapThresholdBytes;
   const bool heap_first = fits_heap && size <= kMaxMapThresholdBytes && (size < large::threshold_bytes() || large::crowded());
   const int saved_errno = errno;
-  void* block = heap_first ? allocate_run(size, alignment, zeroed) : large::allocate(size, alignment, zeroed);
+  void* block = heap_first ? allocate_run(size, alignment, zeroed) : allocate_mapping(size, alignment, zeroed);
   if (block != nullptr) return block;
-  if (heap_first) return large::allocate(size, alignment, zeroed);
+  if (heap_first) return allocate_mapping(size, alignment, zeroed);
   block = fits_heap ? allocate_run(size, alignment, zeroed) : nullptr;
   if (block != nullptr) errno = saved_errno;  // nothing was refused
   return block;

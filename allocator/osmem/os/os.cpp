@@ -96,6 +96,11 @@ bool reserve_at(void* address, std::size_t bytes) {
   return false;
 }
 
+void unreserve(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  if (bytes != 0) munmap(address, bytes);
+}
+
 bool commit(void* address, std::size_t bytes) {
   const KeptErrno kept;
   if (mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0) return true;

@@ -19,6 +19,9 @@ void* reserve(std::size_t bytes, std::size_t alignment);
 // Address space right behind what is reserved already: true if [address, address + bytes) could be had.
 bool reserve_at(void* address, std::size_t bytes);
 
+// What was reserved and never made usable is anybody's again. Failure leaves it reserved.
+void unreserve(void* address, std::size_t bytes);
+
 // Makes reserved pages usable; they read as zero.
 bool commit(void* address, std::size_t bytes);
 

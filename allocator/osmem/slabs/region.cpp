@@ -330,6 +330,50 @@ bool start_region(HeapBackEnd back_end) {
 
 namespace {
 
+// The end of a reserved table of `entries` places that is usable for less: goes back but for the first `kept_entries`.
+void cut_table(std::byte* start, std::size_t entry_bytes, std::size_t entries, std::size_t kept_entries) {
+  const std::size_t page = std::max(os::page_bytes(), kTableStepBytes);
+  const std::size_t kept = round_up(kept_entries * entry_bytes, page);
+  const std::size_t bytes = round_up(entries * entry_bytes, page);
+  if (kept < bytes) os::unreserve(start + kept, bytes - kept);
+}
+
+void cut_metadata(std::size_t limit) {
+  Guard guard(g_metadata_lock);
+  const std::size_t kept = round_up(std::max(limit >> kMetadataReserveShift, kMetadataStepBytes), std::max(os::page_bytes(), kMetadataStepBytes));
+  if (kept >= g_metadata_reserve_bytes) return;
+  const std::size_t cut = g_metadata_reserve_bytes - kept;
+  g_metadata_reserve_bytes = kept;
+  order_writes();  // after a fork in between, the rest is reserved and nobody's
+  os::unreserve(g_metadata_reserve + kept, cut);
+}
+
+}  // namespace
+
+bool fit_reservation_to_limit() {
+  const std::size_t limit = os::address_space_limit();
+  if (limit >= kMaxRegionBytes) return false;
+  Guard guard(g_page_heap.lock());
+  const std::size_t before = g_region.max_slices;
+  const std::size_t most = std::max(round_up(limit, kChunkBytes), round_up(g_region.reserved_bytes() - g_region.ahead_bytes, kChunkBytes));
+  const std::size_t slices = most >> kSliceShift;
+  if (slices >= before) return false;
+  const std::size_t ahead = std::min(g_region.ahead_bytes, round_up(limit >> kLimitedReserveShift, kGrowBytes));
+  const std::size_t cut = g_region.ahead_bytes - ahead;
+  g_region.max_slices = slices;
+  g_region.ahead_bytes = ahead;
+  order_writes();  // as in cut_metadata()
+  os::unreserve(reinterpret_cast<void*>(g_heap_base + g_region.reserved_bytes()), cut);
+  cut_table(g_owners, sizeof(std::uintptr_t), before, slices);
+  cut_table(g_owners + kBinTableOffset, sizeof(Bin*), before, slices);
+  cut_table(reinterpret_cast<std::byte*>(g_region.slabs), sizeof(Slab), before, slices);
+  cut_table(reinterpret_cast<std::byte*>(g_region.chunks), sizeof(Chunk), before / kSlicesPerChunk + 1, slices / kSlicesPerChunk + 1);
+  cut_metadata(limit);
+  return true;
+}
+
+namespace {
+
 // Of fresh memory that is about to be written: each system page that starts in it is touched, and the touch timed.
 void time_first_touches(std::byte* start, std::size_t bytes) {
   const std::size_t page = os::page_bytes();

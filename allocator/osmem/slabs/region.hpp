@@ -84,6 +84,10 @@ enum class HeapBackEnd { kRegion, kBreak };
 // Reserves the region and its tables; false if not even the smallest can be had. Called once, before any other use.
 bool start_region(HeapBackEnd back_end);
 
+// Where a limit on address space rules out a heap as large as reserved, as one that the program has set since the start: gives back
+// what is reserved beyond it. False if there is no such limit, or nothing to give. From then on the heap obeys that limit. Takes the page heap's lock.
+bool fit_reservation_to_limit();
+
 // Zeroed memory for osmem's own records, never given back; null on failure. Thread-safe, O(1).
 void* allocate_metadata(std::size_t bytes);
 
