@@ -9,6 +9,7 @@ timelines.csv. It draws
   throughput_against_rss                geometric means by kind: who is both faster and leaner
   throughput_against_threads            where a workload ran at three thread counts or more
   rss_over_time                         where the run kept timelines
+  latency                               where calls or requests were timed: the share that took longer than a time
 
 A run without throughput (bench exec) has wall_time instead. Needs matplotlib (Debian: python3-matplotlib); if the python3 in
 PATH has none, the system's own is used.
@@ -24,7 +25,7 @@ from plotting.interpreter import ensure_matplotlib
 
 
 def draw_all(run_directory: Path) -> list[Path]:
-    from plotting import lines, pareto, ratios
+    from plotting import latency, lines, pareto, ratios
     from plotting.run_data import RunError, check_complete, read_run
 
     try:
@@ -40,7 +41,7 @@ def draw_all(run_directory: Path) -> list[Path]:
         for metric in (speed, "peak_rss"):
             if run.subjects and run.cells(metric):
                 drawn += ratios.heat(run, metric, charts) + ratios.forest(run, metric, charts)
-        return drawn + pareto.scatter(run, charts) + lines.scaling(run, charts) + lines.rss_over_time(run, charts)
+        return drawn + pareto.scatter(run, charts) + lines.scaling(run, charts) + lines.rss_over_time(run, charts) + latency.ccdf(run, charts)
     except RunError as error:
         sys.exit(f"charts.py: {error}")
     except OSError as error:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Publishes a run: copies it to results/NAME/ and rewrites what is generated from it.
 
-It copies report.md, summary.csv, means.csv and environment.json, packs samples.csv and timelines.csv (if there is one), writes
+It copies report.md, summary.csv, means.csv and environment.json, packs samples.csv, timelines.csv and latency.csv (where there are these), writes
 report.html and the seal, and keeps of charts/ (drawn if they are missing) the one that README.md shows: what can be drawn again is not
 published. Then it rewrites the index in results/README.md and, between the lines
 
@@ -31,7 +31,7 @@ from plotting.run_data import KINDS, Mean, Run, RunError, read_run
 
 PLAIN = ["report.md", "summary.csv", "means.csv", "environment.json"]
 PACKED = ["samples.csv"]
-PACKED_IF_THERE = ["timelines.csv"]
+PACKED_IF_THERE = ["timelines.csv", "latency.csv"]
 LARGEST_BYTES = 1 << 20
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 INDEX_BEGIN, INDEX_END = "<!-- index:begin -->", "<!-- index:end -->"

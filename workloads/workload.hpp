@@ -39,7 +39,7 @@ enum class Threading {
   kAny,     // runs on any number of threads
 };
 
-enum class Kind { kSynthetic, kRealistic, kTrace, kUser };
+enum class Kind { kSynthetic, kRealistic, kTrace, kUser, kServer };
 
 // Immutable description, shown by `bench list workloads`.
 struct Info {

@@ -18,6 +18,7 @@ namespace bench {
 struct Measured {
   std::vector<Sample> samples;     // a failure is one sample without a metric
   nlohmann::json timelines = nlohmann::json::array();  // of runs that sampled memory: {"kind", "points", "phases"}
+  nlohmann::json histograms = nlohmann::json::array();  // of times: {"function", "buckets": [[from_ns, to_ns, count], ...]}
   bool interrupted = false;        // the user asked to stop: samples are not to be kept
   std::string remark;              // what else the user should know; one line
   std::string remedy;              // and what to do about that

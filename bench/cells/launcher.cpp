@@ -42,10 +42,11 @@ nlohmann::json read_json(const fs::path& file) {
 
 }  // namespace
 
-std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes) {
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes, const fs::path& preload) {
   std::vector<std::string> set;
-  if (!allocator.library.empty()) {
-    set.push_back("LD_PRELOAD=" + allocator.library.string());
+  if (!allocator.library.empty() || !preload.empty()) {
+    const std::string between = !allocator.library.empty() && !preload.empty() ? ":" : "";
+    set.push_back("LD_PRELOAD=" + preload.string() + between + allocator.library.string());
   }
   for (const auto& [name, value] : allocator.environment) {
     set.push_back(name + "=" + value);
@@ -98,11 +99,11 @@ Attempt judge(const Finished& finished, const fs::path& stderr_file, double time
   return attempt;
 }
 
-Attempt Launcher::run(worker::Request request, const allocators::Candidate& allocator, double timeout_s) {
-  return finish(start(std::move(request), allocator, 0), timeout_s);
+Attempt Launcher::run(worker::Request request, const allocators::Candidate& allocator, double timeout_s, const Around& around) {
+  return finish(start(std::move(request), allocator, 0, around), timeout_s);
 }
 
-RunningWorker Launcher::start(worker::Request request, const allocators::Candidate& allocator, std::size_t number) {
+RunningWorker Launcher::start(worker::Request request, const allocators::Candidate& allocator, std::size_t number, const Around& around) {
   const std::string suffix = number == 0 ? "" : "-" + std::to_string(number);
   RunningWorker running;
   running.result_file_ = scratch_ / ("result" + suffix);
@@ -115,13 +116,14 @@ RunningWorker Launcher::start(worker::Request request, const allocators::Candida
   fs::remove(request.result);
 
   Command command;
-  command.words = {layout_.worker.string()};
+  command.words = around.wrapper;
+  command.words.push_back(layout_.worker.string());
   for (auto& word : worker::words_of(request)) {
     command.words.push_back(std::move(word));
   }
   command.words.emplace_back("--");
   command.words.insert(command.words.end(), flags_.begin(), flags_.end());
-  command.environment = allocator_environment(allocator, padding_bytes_);
+  command.environment = allocator_environment(allocator, padding_bytes_, around.preload);
   command.stdout_file = scratch_ / ("stdout" + suffix);
   command.stderr_file = running.stderr_file_;
   running.child_ = bench::start(command, signals_);

@@ -25,9 +25,16 @@ struct Attempt {
   nlohmann::json result;
 };
 
+// What stands around an allocator in a process that is measured in a way of its own.
+struct Around {
+  std::filesystem::path preload;     // a library in front of the allocator's; empty: none
+  std::vector<std::string> wrapper;  // words before the worker's: a program that runs it
+};
+
 // The environment of a process under that allocator: LD_PRELOAD, the configuration's variables, and padding of a length that
 // changes from block to block, since the environment's size shifts the stack and so the alignment of everything on it.
-std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes);
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes,
+                                               const std::filesystem::path& preload = {});
 
 // A worker that has been started, or could not be.
 class RunningWorker {
@@ -54,9 +61,9 @@ class Launcher {
   void set_padding(std::size_t bytes) { padding_bytes_ = bytes; }
 
   // Fills in request.library, result, modules and module_folder.
-  Attempt run(worker::Request request, const allocators::Candidate& allocator, double timeout_s);
+  Attempt run(worker::Request request, const allocators::Candidate& allocator, double timeout_s, const Around& around = {});
   // The same in steps, for workers that run side by side; their numbers differ.
-  RunningWorker start(worker::Request request, const allocators::Candidate& allocator, std::size_t number);
+  RunningWorker start(worker::Request request, const allocators::Candidate& allocator, std::size_t number, const Around& around = {});
   // Waits for its end, for at most that long.
   Attempt finish(RunningWorker running, double timeout_s);
   // Ends it: it has had `timeout_s`, or the user asked to stop.

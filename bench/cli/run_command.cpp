@@ -1,4 +1,7 @@
 // bench run: its own options.
+#include <algorithm>
+
+#include "bench/allocators/nearest.hpp"
 #include "bench/cli/measure_words.hpp"
 #include "bench/run/plan.hpp"
 
@@ -9,6 +12,9 @@ struct RunWords {
   MeasureWords measure;
   std::vector<std::string> workloads;
   std::vector<std::string> suites;
+  std::string what;
+  std::string counter;
+  std::string huge_pages;
   std::string threads;
   std::string min_time;
 
@@ -38,6 +44,25 @@ void check_flags(const std::vector<std::string>& flags) {
   }
 }
 
+// The text itself, which is empty or one of `known`; throws UsageError with the nearest.
+std::string one_of(const char* noun, const std::string& text, const std::vector<std::string>& known) {
+  if (!text.empty() && std::find(known.begin(), known.end(), text) == known.end()) {
+    throw UsageError(allocators::unknown_name_message(noun, text, known));
+  }
+  return text;
+}
+
+Measure read_measure(const std::string& what, const std::string& counter) {
+  const bool latency = one_of("measure", what, {"speed", "latency"}) == "latency";
+  if (one_of("counter", counter, {"instructions", "cycles"}).empty()) {
+    return latency ? Measure::kLatency : Measure::kSpeedAndMemory;
+  }
+  if (!what.empty()) {
+    throw UsageError("--counter and --measure are runs of their own: leave one out");
+  }
+  return counter == "instructions" ? Measure::kInstructions : Measure::kCycles;
+}
+
 RunOptions RunWords::read(const Invocation& invocation) const {
   RunOptions options;
   read_measure_options(measure, invocation, options);
@@ -48,6 +73,10 @@ RunOptions RunWords::read(const Invocation& invocation) const {
   }
   if (!suites.empty()) {
     options.suites = split_list(joined(suites, ","));
+  }
+  options.measure = read_measure(what, counter);
+  if (!huge_pages.empty()) {
+    options.huge_pages = one_of("mode of huge pages", huge_pages, {"always", "madvise", "never"});
   }
   if (!threads.empty()) {
     options.threads = parse_threads("--threads", threads, usable_cpus());
@@ -66,6 +95,12 @@ void RunWords::declare(CLI::App& command) {
       ->type_name("GLOB[,..]");
   command.add_option("--suite", suites, "quick (default), standard, full, or another of `bench list suites`, or a file")
       ->type_name("NAME");
+  command.add_option("--measure", what, "speed (default: throughput and memory), or latency: the time of every call, in runs of their own")
+      ->take_last()->type_name("WHAT");
+  command.add_option("--counter", counter, "instructions (by callgrind, small inputs, the same twice), or cycles (the CPU's counters), instead of times")
+      ->take_last()->type_name("WHAT");
+  command.add_option("--thp", huge_pages, "mode of transparent huge pages during the run: always, madvise, never; set back afterwards")
+      ->take_last()->type_name("MODE");
   command.add_option("--threads", threads, "thread counts, such as 1,2,cpus,2cpus or 1..2cpus (1, 2, 4, ... twice the CPUs); default: the suite's")
       ->take_last()->type_name("LIST");
   command.add_option("--min-time", min_time, "seconds to which each workload is calibrated")->take_last()->type_name("SECONDS");

@@ -71,6 +71,19 @@ constexpr std::array kMetrics{
     Metric{"warm_up_slices", "1", kNeither, "higher", "lower", "slices before the steady phase"},
     Metric{"counting_slowdown", "1", kNeither, "higher", "lower",
            "time of the run that counts purges over that of a timed one"},
+    Metric{"fault_rate", "1/s", kLowerIsBetter, "more", "fewer", "page faults a second of wall time"},
+    Metric{"request", "ns", kLowerIsBetter, "slower", "faster",
+           "time of a server workload's request, from when it was due: request_p50 to request_max"},
+    Metric{"malloc", "ns", kLowerIsBetter, "slower", "faster", "time of a malloc or new: malloc_p50, _p90, _p99, _p99.9, _p99.99, _max"},
+    Metric{"free", "ns", kLowerIsBetter, "slower", "faster", "time of a free or delete: free_p50 to free_max"},
+    Metric{"calloc", "ns", kLowerIsBetter, "slower", "faster", "time of a calloc: calloc_p50 to calloc_max"},
+    Metric{"realloc", "ns", kLowerIsBetter, "slower", "faster", "time of a realloc: realloc_p50 to realloc_max"},
+    Metric{"aligned", "ns", kLowerIsBetter, "slower", "faster",
+           "time of an aligned allocation: aligned_p50 to aligned_max"},
+    Metric{"slow_call", "ns", kNeither, "higher", "lower",
+           "the slowest calls of a run that tells what the kernel did in them: slow_call_1 to _5"},
+    Metric{"timer_cost", "ns", kNeither, "higher", "lower",
+           "what timing a call takes, subtracted from each"},
     Metric{"iterations", "1", kNeither, "higher", "lower",
            "iterations of the workload; the same under every allocator"},
 };
@@ -81,13 +94,22 @@ std::span<const Metric> metrics() { return kMetrics; }
 
 namespace {
 
-// "rss_after_idle" for "rss_after_idle_0.1s"; other names as they are.
-std::string_view without_time(std::string_view name) {
+// "rss_after_idle" for "rss_after_idle_0.1s", "malloc" for "malloc_p99.9" and "malloc_max", "slow_call" for "slow_call_1"; other names as
+// they are.
+std::string_view without_variant(std::string_view name) {
   const auto underscore = name.rfind('_');
-  if (underscore == std::string_view::npos || !name.ends_with('s')) {
+  if (underscore == std::string_view::npos) {
     return name;
   }
-  const std::string_view number = name.substr(underscore + 1, name.size() - underscore - 2);
+  std::string_view number = name.substr(underscore + 1);
+  if (number == "max") {
+    return name.substr(0, underscore);
+  }
+  if (number.starts_with('p')) {
+    number.remove_prefix(1);
+  } else if (number.ends_with('s')) {
+    number.remove_suffix(1);
+  }
   const bool is_number = !number.empty() && number.find_first_not_of("0123456789.") == std::string_view::npos;
   return is_number ? name.substr(0, underscore) : name;
 }
@@ -95,7 +117,7 @@ std::string_view without_time(std::string_view name) {
 }  // namespace
 
 Metric metric_named(std::string_view name) {
-  const std::string_view base = without_time(name);
+  const std::string_view base = without_variant(name);
   const auto* found = std::ranges::find(kMetrics, base, &Metric::name);
   Metric metric =
       found != kMetrics.end()

@@ -24,7 +24,7 @@ struct Metric {
 // Every metric, in the order in which reports show them. O(1).
 std::span<const Metric> metrics();
 
-// The metric of that name. "rss_after_idle_1s" and its like are all rss_after_idle; a name that
+// The metric of that name. "rss_after_idle_1s" and its like are all rss_after_idle, "malloc_p99" malloc; a name that
 // metrics() does not have is a workload's own counter: no unit, no direction. The result refers to
 // `name` and must not outlive it.
 Metric metric_named(std::string_view name);

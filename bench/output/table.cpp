@@ -22,6 +22,7 @@
 #include "bench/output/format.hpp"
 #include "bench/output/grid.hpp"
 #include "bench/output/index.hpp"
+#include "bench/output/latency.hpp"
 #include "bench/output/number.hpp"
 #include "bench/model/metric.hpp"
 #include "bench/stats/pareto.hpp"
@@ -511,6 +512,7 @@ std::string render_table(const Report& report, const Style& style) {
   for (const Part& part : parts_of(index)) {
     text += render_part(part, report, index, style);
   }
+  text += render_latency(report, index, style);
   text += legend(report, style) + host(report);
   if (report.facts.cut_off) {
     text += "The run was cut off: cells and repetitions are missing.\n";

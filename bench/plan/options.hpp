@@ -11,11 +11,21 @@
 
 namespace bench {
 
+// What is taken of a workload, in runs of their own.
+enum class Measure {
+  kSpeedAndMemory,
+  kLatency,       // of every call
+  kInstructions,  // by callgrind
+  kCycles,        // and instructions, by the CPU's counters
+};
+
 struct RunOptions {
   std::string allocators = "osmem";
   std::optional<std::string> against;          // not set: the production allocators installed, and the floor; "": nothing
   std::vector<std::string> workloads;          // names, globs, name:parameter=value,..., paths of modules; empty: the suite's
   std::vector<std::string> suites = {"quick"};
+  Measure measure = Measure::kSpeedAndMemory;
+  std::optional<std::string> huge_pages;       // always, madvise or never, for as long as the run lasts
   std::vector<int> threads;                    // empty: the suite's
   std::optional<int> repetitions;
   std::optional<double> min_time_s;

@@ -35,6 +35,8 @@ constexpr std::tuple kFields{
     std::pair{"drained", &Outcome::drained},
     std::pair{"stats", &Outcome::stats},
     std::pair{"timeline", &Outcome::timeline},
+    std::pair{"calls", &Outcome::calls},
+    std::pair{"requests", &Outcome::requests},
 };
 
 }  // namespace

@@ -39,6 +39,8 @@ struct Outcome {
   std::vector<std::pair<double, std::uint64_t>> drained;        // seconds after the end of the work, resident bytes
   nlohmann::json stats;                 // what the allocator says of itself
   nlohmann::json timeline;              // of kMemory and kLive; else null
+  nlohmann::json requests;              // of kServe: {"max_ns", "buckets": [[from_ns, to_ns, count], ...]}; else null
+  nlohmann::json calls;                 // of kLatency and kExplain, as call_times.hpp has it; else null
 };
 
 // How long a slice is to be: a few turns of the kernel's scheduler, many times what a turn's change costs.

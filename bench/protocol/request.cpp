@@ -13,14 +13,18 @@
 namespace bench::worker {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mode>, 8> kModes = {{{"identify", Mode::kIdentify},
+constexpr std::array<std::pair<std::string_view, Mode>, 12> kModes = {{{"identify", Mode::kIdentify},
                                                                       {"list", Mode::kList},
                                                                       {"resolve", Mode::kResolve},
                                                                       {"calibrate", Mode::kCalibrate},
                                                                       {"measure", Mode::kMeasure},
                                                                       {"live", Mode::kLive},
                                                                       {"memory", Mode::kMemory},
-                                                                      {"peak", Mode::kPeak}}};
+                                                                      {"peak", Mode::kPeak},
+                                                                      {"latency", Mode::kLatency},
+                                                                      {"explain", Mode::kExplain},
+                                                                      {"serve", Mode::kServe},
+                                                                      {"count", Mode::kCount}}};
 
 [[noreturn]] void reject(std::string_view key, std::string_view value) {
   throw std::runtime_error("cannot read '" + std::string(key) + "=" + std::string(value) +

@@ -17,6 +17,10 @@ enum class Mode {
   kLive,       // count requested live bytes; not timed
   kMemory,     // resident memory over time and after the drain; not timed
   kPeak,       // the exact peak of resident memory; not timed
+  kLatency,    // every call timed, behind libosmem-call-timer.so
+  kServe,      // whole and alone, with resident memory and live bytes over time, and the times of requests
+  kCount,      // instructions: by callgrind if the process runs under it, else by the kernel's counters
+  kExplain,    // the same with what the kernel did in the slowest calls; its times are not for percentiles
 };
 
 struct Request {

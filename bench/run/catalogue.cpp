@@ -73,7 +73,8 @@ std::vector<ResolvedWorkload> Catalogue::resolve(Launcher& launcher, const std::
       throw UsageError(answer.at("error").get<std::string>());
     }
     const std::string name = answer.at("name");
-    out.push_back({name, answer.at("threads"), kind_of(name)});
+    const Kind kind = kind_of(name);
+    out.push_back({name, answer.at("threads"), kind, kind == Kind::kPrograms, answer.at("parameters"), answer.at("smoke_iterations")});
   }
   return out;
 }

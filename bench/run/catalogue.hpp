@@ -15,6 +15,9 @@ struct ResolvedWorkload {
   std::string name;   // canonical: parameters only where they are not the defaults
   bool any_threads;   // false: it runs on one thread only
   Kind kind;
+  bool is_server;                          // it lasts: whole runs of one allocator after the other
+  nlohmann::json parameters;               // {name: value}, all of them
+  std::int64_t smoke_iterations;           // enough for a test
 };
 
 class Catalogue {

@@ -7,8 +7,12 @@
 #include <set>
 
 #include "bench/allocators/nearest.hpp"
+#include "bench/cells/count_cell.hpp"
+#include "bench/cells/latency_cell.hpp"
 #include "bench/cells/program_cell.hpp"
+#include "bench/cells/server_cell.hpp"
 #include "bench/cells/worker_cell.hpp"
+#include "bench/measure/instructions.hpp"
 
 namespace bench {
 namespace {
@@ -239,13 +243,20 @@ class CellMaker {
     const auto& wanted = !options_.threads.empty() ? options_.threads : !line.threads.empty() ? line.threads : suite_.threads;
     for (const int threads : thread_counts(wanted, workload.any_threads)) {
       if (present_.emplace(workload.name, threads).second) {
-        plan_.cells.push_back(
-            std::make_unique<WorkerCell>(workload.name, threads, workload.kind, cell_options(options_, suite_, line, registry_)));
+        plan_.cells.push_back(make_cell(workload, threads, cell_options(options_, suite_, line, registry_)));
+        if (workload.is_server) {
+          plan_.needs.push_back({plan_.cells.back()->label(), workload.name, mebibytes_of(workload) << 20, seconds_of(workload)});
+        }
       }
     }
   }
 
   void add_program(const Program& program) {
+    if (options_.measure != Measure::kSpeedAndMemory) {
+      plan_.warnings.push_back({program.name + " is left out: calls are timed and instructions counted of workloads and traces only",
+                                "record it: bench record -o app.trace -- PROGRAM, then bench replay app.trace --measure=latency"});
+      return;
+    }
     if (present_.emplace(program.name, 1).second) {
       const double timeout_s = options_.timeout_s.value_or(kProgramTimeoutS);
       plan_.cells.push_back(std::make_unique<ProgramCell>(program, timeout_s));
@@ -253,6 +264,30 @@ class CellMaker {
   }
 
  private:
+  static std::uint64_t mebibytes_of(const ResolvedWorkload& workload) { return workload.parameters.value("megabytes", std::uint64_t{0}); }
+  static double seconds_of(const ResolvedWorkload& workload) {
+    const bool is_paced = workload.parameters.value("pace", 0) == 0;
+    return (is_paced ? workload.parameters.value("seconds", 0.0) : 0) + workload.parameters.value("idle", 0.0) / 1000;
+  }
+
+  [[nodiscard]] std::unique_ptr<Cell> make_cell(const ResolvedWorkload& workload, int threads, WorkerCellOptions cell) const {
+    if (workload.is_server && !cell.iterations) {
+      cell.iterations = 1;  // its work is fixed, and lasts
+    }
+    if (options_.measure == Measure::kLatency) {
+      return std::make_unique<LatencyCell>(workload.name, threads, workload.kind, std::move(cell));
+    }
+    if (options_.measure != Measure::kSpeedAndMemory) {
+      cell.iterations = workload.smoke_iterations;  // small, and the same wherever it runs
+      const auto by = options_.measure == Measure::kInstructions ? CountCell::By::kCallgrind : CountCell::By::kCpu;
+      return std::make_unique<CountCell>(workload.name, threads, workload.kind, std::move(cell), by);
+    }
+    if (workload.is_server) {
+      return std::make_unique<ServerCell>(workload.name, threads, workload.kind, std::move(cell));
+    }
+    return std::make_unique<WorkerCell>(workload.name, threads, workload.kind, std::move(cell));
+  }
+
   Plan& plan_;
   const RunOptions& options_;
   const Suite& suite_;
@@ -386,7 +421,24 @@ void add_program(Plan& plan, const RunOptions& options, const allocators::Regist
 
 }  // namespace
 
+namespace {
+
+// What counts instructions has to be there.
+void check_counters(Measure measure) {
+  if (measure == Measure::kInstructions && !fs::exists("/usr/bin/valgrind")) {
+    throw UsageError("--counter=instructions counts by callgrind, which is not installed; run: apt-get install valgrind");
+  }
+  if (measure == Measure::kCycles) {
+    if (const auto why = why_no_hardware_counters(); !why.empty()) {
+      throw UsageError("--counter=cycles: not supported here: " + why + "; --counter=instructions counts by callgrind anywhere");
+    }
+  }
+}
+
+}  // namespace
+
 Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
+  check_counters(options.measure);
   Plan plan;
   plan.field = make_field(options, registry);
   plan.seed = options.seed;
@@ -400,6 +452,7 @@ Plan make_plan(const RunOptions& options, const allocators::Registry& registry, 
   plan.repetitions = options.repetitions.value_or(suite.repetitions);
   plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);
   add_cells(plan, options, suite, registry, launcher);
+  check_fit(plan.needs, available_memory_bytes(), plan.field.allocators.size(), options.budget_s);
   warn_of_threads(plan);
   return plan;
 }

@@ -11,6 +11,7 @@
 #include "bench/cells/cell.hpp"
 #include "bench/plan/options.hpp"
 #include "bench/plan/suite.hpp"
+#include "bench/run/fit.hpp"
 #include "bench/stats/warning.hpp"
 
 namespace bench {
@@ -29,6 +30,7 @@ struct Plan {
   double min_time_s = 0;
   std::uint64_t seed = 1;
   std::vector<Warning> warnings;
+  std::vector<Need> needs;  // of cells that last
 
   [[nodiscard]] const allocators::Candidate& baseline() const { return field.allocators[field.baseline]; }
 };

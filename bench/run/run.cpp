@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "bench/allocators/adapters/adapters.hpp"
@@ -16,6 +17,7 @@
 #include "bench/output/manifest.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
+#include "bench/run/huge_pages.hpp"
 #include "bench/run/rounds.hpp"
 #include "bench/run/runner.hpp"
 #include "bench/run/scratch_folder.hpp"
@@ -161,9 +163,11 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
 
 std::string headline(const Plan& plan, const fs::path& out) {
   const auto counted = [](std::size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); };
+  const double minutes = block_seconds(plan.needs, plan.field.allocators.size()) * plan.repetitions / 60;
+  const std::string lasting = plan.needs.empty() ? "" : ", about " + std::to_string(static_cast<int>(minutes) + 1) + " minutes at the workloads' own pace";
   return counted(plan.cells.size(), "cell") + ", " + counted(plan.field.allocators.size(), "allocator") + ", " +
          counted(static_cast<std::size_t>(plan.repetitions), "block") + " in random order (seed " + std::to_string(plan.seed) + "), baseline " +
-         plan.baseline().name + "; results in " + out.string();
+         plan.baseline().name + lasting + "; results in " + out.string();
 }
 
 // The blocks that were asked for, or as many as begin in time; false if the user interrupted it.
@@ -247,7 +251,15 @@ RunResult run(const RunOptions& options) {
   Launcher launcher(layout, scratch.path(), signals);
   launcher.set_flags(options.worker_flags);
   const allocators::Registry registry(allocators::known_allocators(), layout.library_folders());
+  const auto mended = mend_huge_pages(huge_page_files());
   Plan plan = make_plan(options, registry, launcher);
+  if (mended) {
+    plan.warnings.push_back({*mended, "look at what ran meanwhile: it ran in another mode"});
+  }
+  std::optional<HugePageMode> huge_pages;
+  if (options.huge_pages) {
+    huge_pages.emplace(huge_page_files(), *options.huge_pages);
+  }
 
   RunResult result;
   result.out = !options.resume.empty() ? options.resume : options.out.empty() ? new_folder() : options.out;

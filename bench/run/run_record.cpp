@@ -43,6 +43,27 @@ void write_rows(std::ofstream& out, const std::string& prefix, const json& timel
   }
 }
 
+// The columns that say whose a row is, with the comma behind.
+std::string identity_columns(const Sample& identity) {
+  return std::to_string(identity.block) + "," + quoted(identity.workload) + "," + std::to_string(identity.threads) + "," +
+         quoted(identity.allocator) + ",";
+}
+
+// Appends what `write` writes to a file that has `header`.
+template <typename Write>
+void append_to(const fs::path& file, const char* header, Write write) {
+  const bool fresh = !fs::exists(file);
+  std::ofstream out(file, std::ios::app);
+  if (fresh) {
+    out << header;
+  }
+  write(out);
+  out.close();
+  if (!out) {
+    throw OutputError("cannot write " + file.string() + "; free space or choose another --out");
+  }
+}
+
 }  // namespace
 
 void RunRecord::set_command(const std::vector<std::string>& words, const fs::path& working_folder) {
@@ -91,22 +112,27 @@ void RunRecord::append_timelines(const Sample& identity, const json& timelines) 
   if (timelines.empty()) {
     return;
   }
-  const fs::path file = folder_ / "timelines.csv";
-  const bool fresh = !fs::exists(file);
-  std::ofstream out(file, std::ios::app);
-  if (fresh) {
-    out << "block,workload,threads,allocator,start_rss_bytes,time_s,rss_bytes,live_bytes,phase,pss_bytes,huge_bytes\n";
+  append_to(folder_ / "timelines.csv",
+            "block,workload,threads,allocator,start_rss_bytes,time_s,rss_bytes,live_bytes,phase,pss_bytes,huge_bytes\n",
+            [&](std::ofstream& out) {
+              for (const auto& timeline : timelines) {
+                write_rows(out, identity_columns(identity) + std::to_string(timeline.at("start_rss_bytes").get<std::uint64_t>()) + ",", timeline);
+              }
+            });
+}
+
+void RunRecord::append_histograms(const Sample& identity, const json& histograms) const {
+  if (histograms.empty()) {
+    return;
   }
-  for (const auto& timeline : timelines) {
-    const std::string prefix = std::to_string(identity.block) + "," + quoted(identity.workload) + "," +
-                               std::to_string(identity.threads) + "," + quoted(identity.allocator) + "," +
-                               std::to_string(timeline.at("start_rss_bytes").get<std::uint64_t>()) + ",";
-    write_rows(out, prefix, timeline);
-  }
-  out.close();
-  if (!out) {
-    throw OutputError("cannot write " + file.string() + "; free space or choose another --out");
-  }
+  append_to(folder_ / "latency.csv", "block,workload,threads,allocator,function,from_ns,to_ns,count\n", [&](std::ofstream& out) {
+    for (const auto& histogram : histograms) {
+      const std::string prefix = identity_columns(identity) + histogram.at("function").get<std::string>() + ",";
+      for (const auto& bucket : histogram.at("buckets")) {
+        out << prefix << bucket[0].get<double>() << ',' << bucket[1].get<double>() << ',' << bucket[2].get<std::uint64_t>() << '\n';
+      }
+    }
+  });
 }
 
 }  // namespace bench

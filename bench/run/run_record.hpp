@@ -32,6 +32,8 @@ class RunRecord {
 
   // Appends timelines of one process to timelines.csv, thinned to at most 500 points each. Throws OutputError.
   void append_timelines(const Sample& identity, const nlohmann::json& timelines) const;
+  // Appends histograms of one process to latency.csv, a row a bucket. Throws OutputError.
+  void append_histograms(const Sample& identity, const nlohmann::json& histograms) const;
 
  private:
   std::filesystem::path folder_;

@@ -157,6 +157,7 @@ bool Runner::keep(Cell& cell, int block, const Candidates& waiting, std::uint64_
     }
     sink_.append(measured.samples);
     record_.append_timelines(measured.samples.front(), measured.timelines);
+    record_.append_histograms(measured.samples.front(), measured.histograms);
   }
   return true;
 }

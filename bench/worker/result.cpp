@@ -1,6 +1,7 @@
 #include "bench/worker/result.hpp"
 
 #include <cstdio>
+#include <algorithm>
 #include <stdexcept>
 
 #include "workloads/trace/replay/replay.hpp"
@@ -37,7 +38,7 @@ json describe(const workloads::Info& info) {
                           {"min", parameter.min_value},
                           {"max", parameter.max_value}});
   }
-  static constexpr const char* kKinds[] = {"synthetic", "realistic", "trace", "user"};
+  static constexpr const char* kKinds[] = {"synthetic", "realistic", "trace", "user", "server"};
   return {{"name", info.name},
           {"question", info.question},
           {"origin", info.origin},
@@ -74,6 +75,48 @@ json describe(const allocators::Allocator& allocator) {
   return {{"version", allocator.version()},
           {"library", allocator.library().path().string()},
           {"stats", describe(allocator.stats())}};
+}
+
+json describe(const CallTimes& times) {
+  const auto ns = [&times](std::uint64_t ticks) { return static_cast<double>(ticks) * times.ns_per_tick; };
+  json functions = json::array();
+  for (std::size_t row = 0; row < kTimedCalls; ++row) {
+    json buckets = json::array();
+    for (std::size_t i = 0; i < LogBuckets::kCount; ++i) {
+      if (times.counts[row][i] > 0) {
+        buckets.push_back({ns(LogBuckets::low_of(i)), ns(LogBuckets::low_of(i + 1)), times.counts[row][i]});
+      }
+    }
+    if (!buckets.empty()) {
+      functions.push_back({{"name", kTimedCallNames[row]}, {"max_ns", ns(times.max_ticks[row])}, {"buckets", buckets}});
+    }
+  }
+  json slowest = json::array();
+  for (std::size_t i = 0; i < times.slowest_count; ++i) {
+    const SlowCall& call = times.slowest[i];
+    slowest.push_back({{"ns", ns(call.ticks)}, {"size_bytes", call.size_bytes}, {"call", kTimedCallNames[static_cast<std::size_t>(call.call)]},
+                       {"minor_faults", call.minor_faults}, {"major_faults", call.major_faults}, {"purges", call.purges},
+                       {"mappings", call.mappings}, {"preemptions", call.preemptions}, {"waits", call.waits}});
+  }
+  return {{"timer", times.uses_counter ? "the CPU's counter" : "clock_gettime"}, {"cost_ns", times.cost_ticks * times.ns_per_tick},
+          {"step_ns", times.step_ticks * times.ns_per_tick},
+          {"functions", functions}, {"slowest", slowest}};
+}
+
+json describe(const workloads::RequestLog& log) {
+  json buckets = json::array();
+  std::uint64_t max_ns = 0;
+  for (std::size_t i = 0; i < LogBuckets::kCount; ++i) {
+    std::uint64_t count = 0;
+    for (const auto& share : log.shares()) {
+      count += share.counts[i];
+      max_ns = std::max(max_ns, share.max_ns);
+    }
+    if (count > 0) {
+      buckets.push_back({LogBuckets::low_of(i), LogBuckets::low_of(i + 1), count});
+    }
+  }
+  return {{"max_ns", max_ns}, {"buckets", buckets}};
 }
 
 json describe(const Session& session) {
@@ -120,8 +163,14 @@ json resolve_workloads(const Request& request) {
   for (const auto& text : request.workloads) {
     try {
       const auto selection = select_workload(text, request);
+      json parameters = json::object();
+      for (std::size_t i = 0; i < selection.values.size(); ++i) {
+        parameters[selection.entry.info.parameters[i].name] = selection.values[i];
+      }
       out.push_back({{"text", text},
                      {"name", selection.name()},
+                     {"parameters", parameters},
+                     {"smoke_iterations", selection.entry.info.smoke_iterations},
                      {"threads", selection.entry.info.threading == workloads::Threading::kAny}});
     } catch (const workloads::SelectionError& error) {
       out.push_back({{"text", text}, {"error", error.what()}});

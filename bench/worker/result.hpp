@@ -7,12 +7,18 @@
 #include "bench/allocators/allocator.hpp"
 #include "bench/protocol/request.hpp"
 #include "bench/worker/session.hpp"
+#include "workloads/requests.hpp"
 
 namespace bench::worker {
 
 nlohmann::json describe(const allocators::Allocator& allocator);
 nlohmann::json describe(const std::optional<allocators::Stats>& stats);
 nlohmann::json describe(const Session& session);
+// {"timer", "cost_ns", "step_ns", "functions": [{"name", "max_ns", "buckets": [[from_ns, to_ns, count], ...]}], "slowest": [...]}: functions that
+// were called, buckets that are not empty, the slowest call first.
+nlohmann::json describe(const CallTimes& times);
+// {"max_ns", "buckets": [[from_ns, to_ns, count], ...]} of all threads' requests.
+nlohmann::json describe(const workloads::RequestLog& log);
 nlohmann::json describe_workloads();
 nlohmann::json resolve_workloads(const Request& request);
 

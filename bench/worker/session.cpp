@@ -14,11 +14,13 @@
 #include "bench/measure/process_memory.hpp"
 #include "bench/worker/last_words.hpp"
 #include "bench/worker/result.hpp"
+#include "workloads/requests.hpp"
 
 namespace bench::worker {
 namespace {
 
 constexpr std::chrono::milliseconds kSamplingInterval{5};
+constexpr std::chrono::milliseconds kServingInterval{20};  // beside work that is timed, which lasts
 constexpr std::chrono::milliseconds kIdleCallInterval{10};
 constexpr std::size_t kIdleCallBytes = 64;
 constexpr double kLeastShareOfWork = 0.01;  // less than this of the whole time is no figure
@@ -94,6 +96,12 @@ Session::Session(const Request& request, workloads::Selection selection, const a
     live_peak_ = counter_function<std::uint64_t()>("live_bytes_peak");
     live_reset_peak_ = counter_function<void()>("live_bytes_reset_peak");
   }
+  if (request.mode == Mode::kLatency || request.mode == Mode::kExplain) {
+    call_timer_ = find_call_timer();
+    if (call_timer_.start == nullptr) {
+      throw std::runtime_error("a run that times calls needs libosmem-call-timer.so preloaded in front of the allocator");
+    }
+  }
   current = this;
   workloads::set_phase_listener(mark_timeline);
 }
@@ -125,6 +133,9 @@ void Session::run_once(Cut cut) {
     throw std::runtime_error("Google Benchmark ran nothing; a --benchmark_... flag keeps it from doing so");
   }
   benchmark::ClearRegisteredBenchmarks();
+  for (const auto& count : instructions_.counts()) {
+    outcome_.counters.push_back(count);
+  }
 }
 
 double Session::median_slice_seconds() const {
@@ -182,6 +193,9 @@ void Session::start_observing() {
   if (request_.mode == Mode::kLive || request_.mode == Mode::kMemory) {
     timeline_ = std::make_unique<Timeline>(kSamplingInterval, live_now_);
   }
+  if (request_.mode == Mode::kServe) {
+    timeline_ = std::make_unique<Timeline>(kServingInterval, workloads::RequestLog::live_bytes);
+  }
   if (request_.mode == Mode::kPeak) {
     peak_watch_ = &PeakWatch::start();
   }
@@ -202,6 +216,12 @@ void Session::start_observing() {
   }
   usage_before_ = usage_so_far();
   set_recording(1);
+  if (call_timer_.start != nullptr) {
+    call_timer_.start(request_.mode == Mode::kExplain);
+  }
+  if (request_.mode == Mode::kCount) {
+    instructions_.start();
+  }
 }
 
 void Session::run_thread(int thread_index) {
@@ -213,11 +233,22 @@ void Session::run_thread(int thread_index) {
 }
 
 void Session::tear_down() {
+  if (request_.mode == Mode::kCount) {
+    instructions_.stop();
+  }
+  if (call_timer_.stop != nullptr) {
+    static CallTimes times;  // no block of the allocator's
+    call_timer_.stop(&times);
+    outcome_.calls = describe(times);
+  }
   set_recording(0);
   take_readings();
   observe_drain();
   if (timeline_ != nullptr) {
     timeline_->stop();
+  }
+  if (const auto* log = workloads::RequestLog::current(); log != nullptr && request_.mode == Mode::kServe) {
+    outcome_.requests = describe(*log);
   }
   pace_->worked();
   workload_.reset();

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "bench/allocators/allocator.hpp"
+#include "bench/measure/call_timer/call_timer.hpp"
+#include "bench/measure/instructions.hpp"
 #include "bench/measure/peak_watch.hpp"
 #include "bench/measure/timeline.hpp"
 #include "bench/measure/usage.hpp"
@@ -62,6 +64,8 @@ class Session {
   std::unique_ptr<workloads::Workload> workload_;
   std::unique_ptr<Timeline> timeline_;
   PeakWatch* peak_watch_ = nullptr;  // of a run for the exact peak
+  InstructionCounter instructions_;  // of kCount
+  CallTimer call_timer_;             // of a run that times every call
   std::uint64_t (*live_now_)() = nullptr;
   std::uint64_t (*live_peak_)() = nullptr;
   void (*live_reset_peak_)() = nullptr;

@@ -76,6 +76,16 @@ class TimelinePoint:
     live_bytes: float
 
 
+@dataclass(frozen=True)
+class Histogram:
+    """Of the times of one function's calls in one process."""
+
+    cell: Cell
+    allocator: str
+    function: str
+    buckets: tuple[tuple[float, int], ...]  # where it begins in ns, and its count; ascending
+
+
 @dataclass
 class Run:
     directory: Path
@@ -83,6 +93,7 @@ class Run:
     means: list[Mean]
     environment: dict
     timelines: list[TimelinePoint] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
 
     @property
     def allocators(self) -> list[str]:
@@ -204,6 +215,20 @@ def read_timelines(path: Path) -> list[TimelinePoint]:
     return sorted(points, key=lambda point: (point.allocator, point.time_s))
 
 
+def read_histograms(path: Path) -> list[Histogram]:
+    """The first block of each cell, function and allocator."""
+    if not path.exists() and not packed(path).exists():
+        return []
+    found: dict[tuple, list[tuple[float, int]]] = {}
+    block_of: dict[tuple, str] = {}
+    for line in read_table(path):
+        key = (line["workload"], line["threads"], line["function"], line["allocator"])
+        if block_of.setdefault(key, line["block"]) == line["block"]:
+            found.setdefault(key, []).append((float(line["from_ns"]), int(line["count"])))
+    return [Histogram(Cell(workload, int(threads)), allocator, function, tuple(sorted(buckets)))
+            for (workload, threads, function, allocator), buckets in sorted(found.items())]
+
+
 def check_complete(run: Run) -> None:
     """A summary.csv that was cut off holds fewer cells than means.csv counts."""
     for mean in run.means:
@@ -217,7 +242,7 @@ def read_run(directory: Path) -> Run:
     try:
         environment = json.loads((directory / "environment.json").read_text(encoding="utf-8"))
         return Run(directory, read_summary(directory / "summary.csv"), read_means(directory / "means.csv"),
-                   environment, read_timelines(directory / "timelines.csv"))
+                   environment, read_timelines(directory / "timelines.csv"), read_histograms(directory / "latency.csv"))
     except OSError as error:
         raise RunError(f"cannot read {error.filename}: {error.strerror}; "
                        "give the directory that bench named at its end") from error
