@@ -3,6 +3,9 @@
 
 Each job runs in a folder of its own under `bench record`. A program that is not installed is named and left out. A trace
 above 1 MiB is an error: make its job smaller. What is recorded differs a little from run to run where a program has threads.
+
+With --large the jobs are servers and long programs with 2 to 20 million calls; their traces may be larger, are not shipped, and go
+to build/traces, from where `bench replay build/traces/NAME.trace` plays them.
 """
 
 import argparse
@@ -14,6 +17,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from large_jobs import LARGE_JOBS
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 1 << 20
@@ -205,9 +210,9 @@ JOBS: dict[str, tuple[str, Job, str]] = {
 }
 
 
-def record(name: str, build: Path, out: Path) -> str:
-    """Records one job; a line about it. Raises CalledProcessError if it fails."""
-    program, job, note = JOBS[name]
+def record(name: str, build: Path, out: Path, most_bytes: int | None) -> str:
+    """Records one job; a line about it. Raises CalledProcessError if it fails, RuntimeError if its trace is larger than that."""
+    program, job, note = (JOBS | LARGE_JOBS)[name]
     if shutil.which(program) is None:
         return f"{name}: left out: {program} is not installed"
     with tempfile.TemporaryDirectory(prefix="osmem-trace-") as folder:
@@ -217,8 +222,9 @@ def record(name: str, build: Path, out: Path) -> str:
         subprocess.run([build / "bin/bench", "record", "-o", made / f"{name}.trace", f"--note={note}", "--", *command],
                        cwd=folder, check=True, stdout=subprocess.DEVNULL)
         size = (made / f"{name}.trace").stat().st_size
-        if size > MAX_BYTES:
-            raise RuntimeError(f"{name}: {size} bytes are more than a shipped trace may have ({MAX_BYTES})")
+        if most_bytes is not None and size > most_bytes:
+            raise RuntimeError(f"{size} bytes are more than a shipped trace may have ({most_bytes}): make its job smaller, or keep it out of "
+                               "shipped/ with --large")
         shutil.copy(made / f"{name}.trace", out)
     return f"{name}: {size} bytes"
 
@@ -227,14 +233,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"which; default all of: {', '.join(JOBS)}")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="the build tree")
-    parser.add_argument("--out", type=Path, default=ROOT / "workloads/trace/shipped", help="where the traces go")
+    parser.add_argument("--out", type=Path, help="where the traces go; default workloads/trace/shipped, large ones build/traces")
+    parser.add_argument("--large", action="store_true", help=f"these instead: {', '.join(LARGE_JOBS)}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(JOBS):
+    jobs = LARGE_JOBS if arguments.large else JOBS
+    out = arguments.out or (ROOT / "build/traces" if arguments.large else ROOT / "workloads/trace/shipped")
+    out.mkdir(parents=True, exist_ok=True)
+    if unknown := set(arguments.names) - set(jobs):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     failed = 0
-    for name in arguments.names or JOBS:
+    for name in arguments.names or jobs:
         try:
-            print(record(name, arguments.build.resolve(), arguments.out), flush=True)
+            print(record(name, arguments.build.resolve(), out, None if arguments.large else MAX_BYTES), flush=True)
         except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
             print(f"{name}: FAILED: {error}", file=sys.stderr, flush=True)
             failed += 1

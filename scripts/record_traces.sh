@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Records the traces of workloads/trace/shipped again; builds the release preset first where it is not there.
-# usage: scripts/record_traces.sh [NAME...] [--out FOLDER] [--build FOLDER]     (--help lists the names; record_traces.py does it)
+# usage: scripts/record_traces.sh [--large] [NAME...] [--out FOLDER] [--build FOLDER]     (--help lists the names; record_traces.py does it)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -19,11 +19,12 @@ struct ReplayWords {
   std::string file;
   std::string touch = "page";
   std::uint64_t resident_mib = 512;
+  std::string think_time = "none";
 };
 
 constexpr const char* kLimits =
     "What a replay cannot tell: what the program does between its calls - its own time, its cache "
-    "misses, its waiting - is not\n"
+    "misses, its waiting (but for --think-time=recorded) - is not\n"
     "replayed, so differences of speed are larger here than in the program, and the price of a bad "
     "layout of memory is not\n"
     "seen. Threads meet only where an object passes between them. Objects are written as --touch "
@@ -79,8 +80,8 @@ int act(const ReplayWords& words, std::vector<std::string> others, const Invocat
     throw UsageError("there is no trace " + words.file + " (its name must end with .trace)");
   }
   introduce(words);
-  const std::string workload = fmt::format("--workload={}:touch={},resident={}", words.file,
-                                           words.touch, words.resident_mib);
+  const std::string workload = fmt::format("--workload={}:touch={},resident={},think={}", words.file, words.touch,
+                                           words.resident_mib, words.think_time);
   Invocation run{{"run", workload}, {}};
   run.words.insert(run.words.end(), others.begin(), others.end());
   if (!invocation.after_dashes.empty()) {
@@ -113,6 +114,11 @@ void add_replay(CLI::App& app, Context& context) {
                    "decoded calls beyond this are streamed from a file; default 512")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("MiB");
+  command
+      ->add_option("--think-time", words->think_time,
+                   "the time between calls: none (default) leaves it out, recorded keeps it, to a millisecond, so that what an allocator "
+                   "does by the clock happens as in the program")
+      ->check(CLI::IsMember({"none", "recorded"}));
   command->allow_extras();
   command->footer(
       "All other options are those of bench run: --allocator, --against, --repetitions, --out, "

@@ -51,6 +51,18 @@ void wait_for(const Cell& cell, std::uint32_t count) {
   }
 }
 
+std::int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+void sleep_until(std::int64_t time_ns) {
+  const timespec until{static_cast<time_t>(time_ns / 1'000'000'000), static_cast<long>(time_ns % 1'000'000'000)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) != 0) {
+  }
+}
+
 template <Touch kTouch>
 void touch_new(void* object, std::size_t bytes, std::size_t from, std::uint32_t cell) {
   if constexpr (kTouch == Touch::kPage) {
@@ -146,7 +158,7 @@ struct Replay::Player {
 
   template <bool kThreaded, typename Calls>
   void play_one(const Op& op, const Calls& calls) {
-    Cell& cell = replay.cells_[op.kind() == OpKind::kStartThread ? 0 : op.cell];
+    Cell& cell = replay.cells_[op.kind() == OpKind::kStartThread ? 0 : op.cell];  // kUntil has 0
     switch (op.kind()) {
       case OpKind::kStartThread:
         if constexpr (kThreaded) {
@@ -156,6 +168,11 @@ struct Replay::Player {
       case OpKind::kWait:
         if constexpr (kThreaded) {
           wait_for(cell, op.detail);
+        }
+        return;
+      case OpKind::kUntil:
+        if constexpr (kThreaded) {
+          sleep_until(replay.start_ns_ + static_cast<std::int64_t>(op.size()) * 1000);
         }
         return;
       case OpKind::kFree:
@@ -195,9 +212,9 @@ struct Replay::Player {
 
 namespace {
 
-ReplayProgram load_program(const std::filesystem::path& path, std::uint64_t resident_bytes) {
+ReplayProgram load_program(const std::filesystem::path& path, std::uint64_t resident_bytes, ThinkTime think_time) {
   Reader reader(path);
-  return ReplayProgram(reader, resident_bytes);
+  return ReplayProgram(reader, resident_bytes, think_time);
 }
 
 constexpr int kOwnCostTurns = 3;
@@ -211,8 +228,8 @@ double cpu_seconds_now() {
 
 }  // namespace
 
-Replay::Replay(const std::filesystem::path& path, Touch touch, std::uint64_t resident_bytes)
-    : program_(load_program(path, resident_bytes)),
+Replay::Replay(const std::filesystem::path& path, Touch touch, std::uint64_t resident_bytes, ThinkTime think_time)
+    : program_(load_program(path, resident_bytes, think_time)),
       touch_(touch),
       cells_(std::max<std::uint32_t>(program_.cells(), 1)),
       running_(program_.threads()),
@@ -316,6 +333,7 @@ void Replay::start_thread(std::uint32_t number) {
 }
 
 Tally Replay::run_once() {
+  start_ns_ = now_ns();  // before any other thread of the trace is there
   Player{*this, running_[0]}.play_real();
   // relaxed: each join orders what the joined thread did; the count itself only says how many are
   // left

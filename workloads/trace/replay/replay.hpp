@@ -26,7 +26,7 @@ enum class Touch { kNone, kFirst, kPage, kWhole };
 class Replay : public workloads::Workload {
  public:
   // Throws TraceError. `resident_bytes`: see ReplayProgram.
-  Replay(const std::filesystem::path& path, Touch touch, std::uint64_t resident_bytes);
+  Replay(const std::filesystem::path& path, Touch touch, std::uint64_t resident_bytes, ThinkTime think_time = ThinkTime::kNone);
   ~Replay() override;
 
   workloads::Tally run(int thread_index, workloads::Steps& steps) override;
@@ -63,6 +63,7 @@ class Replay : public workloads::Workload {
 
   ReplayProgram program_;
   Touch touch_;
+  std::int64_t start_ns_ = 0;  // of the iteration
   workloads::MappedArray<Cell> cells_;
   workloads::MappedArray<Running> running_;  // one for each recorded thread
   void (*free_sized_)(void*, std::size_t);   // C23's, where the allocator under test has it

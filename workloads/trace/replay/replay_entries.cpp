@@ -41,6 +41,13 @@ workloads::Info make_info(const std::filesystem::path& path, const Reader& reade
        1,
        1 << 20,
        {}},
+      {"think",
+       static_cast<std::int64_t>(ThinkTime::kNone),
+       "",
+       "the time between calls: left out, or kept as recorded, to a millisecond",
+       0,
+       1,
+       {"none", "recorded"}},
   };
   info.threads_note = "the trace has its own threads";
   return info;
@@ -54,7 +61,8 @@ std::string register_trace(const std::filesystem::path& path) {
   std::string name = info.name;
   workloads::Registration(std::move(info), [path](const workloads::Setup& setup) {
     return std::make_unique<Replay>(path, static_cast<Touch>(setup["touch"]),
-                                    static_cast<std::uint64_t>(setup["resident"] * kMiB));
+                                    static_cast<std::uint64_t>(setup["resident"] * kMiB),
+                                    static_cast<ThinkTime>(setup["think"]));
   });
   return name;
 }

@@ -14,6 +14,7 @@ namespace trace {
 namespace {
 
 constexpr std::uint32_t kFirstChunkOps = 256;
+constexpr std::uint64_t kLeastPauseUs = 1000;  // a trace tells no less
 constexpr std::uint64_t kPageBytes = workloads::kPageBytes;
 
 Op make_op(OpKind kind, std::uint32_t cell, std::uint64_t size, unsigned alignment_log2 = 0,
@@ -45,8 +46,8 @@ int open_unnamed_file() {
 
 }  // namespace
 
-ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes)
-    : resident_bytes_(resident_bytes) {
+ReplayProgram::ReplayProgram(Reader& reader, std::uint64_t resident_bytes, ThinkTime think_time)
+    : resident_bytes_(resident_bytes), think_time_(think_time) {
   threads_.resize(1);
   while (const std::optional<Event> event = reader.next()) {
     take(*event);
@@ -75,7 +76,18 @@ ReplayProgram::~ReplayProgram() {
   }
 }
 
+void ReplayProgram::keep_time(const Event& event) {
+  Thread& thread = threads_[event.thread];
+  if (event.time_us >= thread.time_us + kLeastPauseUs) {
+    emit(event.thread, make_op(OpKind::kUntil, 0, event.time_us));
+    threads_[event.thread].time_us = event.time_us;
+  }
+}
+
 void ReplayProgram::take(const Event& event) {
+  if (think_time_ == ThinkTime::kRecorded) {
+    keep_time(event);
+  }
   switch (event.kind) {
     case Kind::kThreadStart:
       threads_.emplace_back();

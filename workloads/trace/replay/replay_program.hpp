@@ -30,6 +30,7 @@ enum class OpKind : std::uint8_t {
   kFreeSized,
   kStartThread,  // cell: the thread
   kWait,         // until the count of the cell is detail
+  kUntil,        // so many microseconds (the size) have passed since the start
 };
 
 //  63         16 15      8 7      0   63       32 31       0
@@ -46,6 +47,12 @@ struct Op {
   [[nodiscard]] std::size_t size() const { return packed >> 16; }
 };
 static_assert(sizeof(Op) == 16 && kMaxLiveBytes < std::uint64_t{1} << 48);
+
+// What becomes of the time that the program spent between its calls.
+enum class ThinkTime {
+  kNone,      // left out
+  kRecorded,  // no call comes before its time, as far as the trace tells: to a millisecond
+};
 
 struct Cell {
   void* object;  // null where there is none; of the thread that the order allows
@@ -68,7 +75,7 @@ class ReplayProgram {
  public:
   // Reads the whole trace. More than `resident_bytes` of operations go to an unlinked temporary
   // file. Throws TraceError.
-  ReplayProgram(Reader& reader, std::uint64_t resident_bytes);
+  ReplayProgram(Reader& reader, std::uint64_t resident_bytes, ThinkTime think_time = ThinkTime::kNone);
   ~ReplayProgram();
   ReplayProgram(const ReplayProgram&) = delete;
   ReplayProgram& operator=(const ReplayProgram&) = delete;
@@ -96,6 +103,7 @@ class ReplayProgram {
   struct Thread {
     SystemVector<OpChunk> chunks;
     SystemVector<std::uint32_t> free_cells;  // on top the one released last
+    std::uint64_t time_us = 0;               // of the last kUntil
   };
   struct CellState {  // while decoding
     std::uint32_t home;
@@ -104,6 +112,7 @@ class ReplayProgram {
     std::uint64_t bytes;
   };
 
+  void keep_time(const Event& event);
   void take(const Event& event);
   void allocate(const Event& event);
   void reallocate(const Event& event);
@@ -116,6 +125,7 @@ class ReplayProgram {
   void spill(OpChunk& chunk);
 
   std::uint64_t resident_bytes_;
+  ThinkTime think_time_;
   std::uint64_t used_bytes_ = 0;
   int file_ = -1;
   std::uint64_t file_bytes_ = 0;
