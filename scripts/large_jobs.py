@@ -150,7 +150,7 @@ def git_gc_large(folder: Path, _: Path) -> list[str]:
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
     # One stream for fast-import: thousands of commits in a second or two.
     stream = []
-    for commit in range(4000):
+    for commit in range(1500):
         stream += ["commit refs/heads/main", f"committer n <e> {1700000000 + commit} +0000", "data 1", "c"]
         for _ in range(5):
             text = "\n".join(f"line {draw.randrange(500)}" for _ in range(draw.randrange(20, 200)))
@@ -167,5 +167,5 @@ LARGE_JOBS = {
     "cc1plus-large": ("g++", cc1plus_large, "g++ -O2 on a file with <regex>, <variant>, <functional> and 60 instantiations"),
     "node-server": ("node", node_server, "node: an HTTP server with gzip and sha256, 30,000 requests of 8 connections"),
     "rocksdb-threads": ("sh", rocksdb_threads, "RocksDB: the workload rocksdb of bench, 4 threads"),
-    "git-gc-large": ("git", git_gc_large, "git gc --aggressive of 4,000 commits, 4 threads"),
+    "git-gc-large": ("git", git_gc_large, "git gc --aggressive of 1,500 commits, 4 threads"),
 }
