@@ -20,6 +20,7 @@ struct Candidate {
   std::string name;               // as tables show it: "jemalloc", "jemalloc-decay0", "libmine"
   std::filesystem::path library;  // absolute; empty: the C library, nothing is preloaded
   std::vector<std::pair<std::string, std::string>> environment;  // set for its processes only
+  std::filesystem::path original{};  // where `library` is a copy for this run: what was copied
 };
 
 // The allocator's own view of its memory, in bytes; what it cannot tell is left out.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <numeric>
 
 #include "bench/measure/clock.hpp"
 #include "workloads/workload.hpp"
@@ -13,6 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPaddingVariable = "BENCH_PADDING";
+constexpr std::size_t kVariables = 8;     // LD_PRELOAD and what a configuration sets; more of them are of their own number
+constexpr std::size_t kRoomBytes = 4096;  // for these and the words; more takes a multiple
 
 // The loader's complaint about LD_PRELOAD, with which it goes on under another allocator; empty if there is none.
 std::string preload_complaint(const fs::path& stderr_file) {
@@ -42,7 +45,8 @@ nlohmann::json read_json(const fs::path& file) {
 
 }  // namespace
 
-std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes, const fs::path& preload) {
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes, std::size_t word_bytes,
+                                               const fs::path& preload) {
   std::vector<std::string> set;
   if (!allocator.library.empty() || !preload.empty()) {
     const std::string between = !allocator.library.empty() && !preload.empty() ? ":" : "";
@@ -51,7 +55,13 @@ std::vector<std::string> allocator_environment(const allocators::Candidate& allo
   for (const auto& [name, value] : allocator.environment) {
     set.push_back(name + "=" + value);
   }
-  set.push_back(std::string(kPaddingVariable) + "=" + std::string(padding_bytes, 'x'));
+  // As many variables and as many bytes for all, whatever they need for themselves.
+  while (set.size() < kVariables) {
+    set.push_back(std::string(kPaddingVariable) + "_" + std::to_string(set.size()) + "=");
+  }
+  const std::size_t used = std::accumulate(set.begin(), set.end(), word_bytes, [](std::size_t sum, const auto& entry) { return sum + entry.size(); });
+  const std::size_t room = (used + kRoomBytes - 1) / kRoomBytes * kRoomBytes;
+  set.push_back(std::string(kPaddingVariable) + "=" + std::string(room - used + padding_bytes, 'x'));
   return environment_with({"LD_PRELOAD"}, set);
 }
 
@@ -104,7 +114,7 @@ Attempt Launcher::run(worker::Request request, const allocators::Candidate& allo
 }
 
 RunningWorker Launcher::start(worker::Request request, const allocators::Candidate& allocator, std::size_t number, const Around& around) {
-  const std::string suffix = number == 0 ? "" : "-" + std::to_string(number);
+  const std::string suffix = (number < 10 ? "-0" : "-") + std::to_string(number);
   RunningWorker running;
   running.result_file_ = scratch_ / ("result" + suffix);
   running.stderr_file_ = scratch_ / ("stderr" + suffix);
@@ -123,7 +133,9 @@ RunningWorker Launcher::start(worker::Request request, const allocators::Candida
   }
   command.words.emplace_back("--");
   command.words.insert(command.words.end(), flags_.begin(), flags_.end());
-  command.environment = allocator_environment(allocator, padding_bytes_, around.preload);
+  const auto bytes_of = [](std::size_t sum, const auto& word) { return sum + word.size(); };
+  command.environment =
+      allocator_environment(allocator, padding_bytes_, std::accumulate(command.words.begin(), command.words.end(), std::size_t{0}, bytes_of), around.preload);
   command.stdout_file = scratch_ / ("stdout" + suffix);
   command.stderr_file = running.stderr_file_;
   running.child_ = bench::start(command, signals_);

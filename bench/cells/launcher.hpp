@@ -31,9 +31,10 @@ struct Around {
   std::vector<std::string> wrapper;  // words before the worker's: a program that runs it
 };
 
-// The environment of a process under that allocator: LD_PRELOAD, the configuration's variables, and padding of a length that
-// changes from block to block, since the environment's size shifts the stack and so the alignment of everything on it.
-std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes,
+// The environment of a process under that allocator: LD_PRELOAD, the configuration's variables, and padding. Words and environment shift the
+// stack, and so the alignment of everything on it: together they have the same size for all allocators, which changes from block to block with
+// `padding_bytes`. `word_bytes` is what the command's words take.
+std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes, std::size_t word_bytes = 0,
                                                const std::filesystem::path& preload = {});
 
 // A worker that has been started, or could not be.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 namespace bench {
 namespace {
@@ -27,6 +29,22 @@ std::vector<double> thinned(std::span<const double> times, std::size_t group) {
     out.push_back(median({times.begin() + static_cast<std::ptrdiff_t>(i), times.begin() + static_cast<std::ptrdiff_t>(i + group)}));
   }
   return out;
+}
+
+// Raises `disturbance` of each slice from `first` on to what others took from it, as a share of the side's median slice.
+void add_disturbance(const SliceCosts& side, std::size_t first, std::vector<double>& disturbance) {
+  const auto part = [&](const std::vector<double>& all) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(disturbance.size()));
+  };
+  const double wall_s = median(part(side.seconds));
+  const double cpu_s = median(part(side.cpu_s));
+  for (std::size_t i = 0; i < disturbance.size(); ++i) {
+    if (side.preempted[first + i] > 0 && wall_s > 0) {
+      const double explained_s = std::max(0.0, side.cpu_s[first + i] - cpu_s);
+      disturbance[i] = std::max(disturbance[i], (side.seconds[first + i] - wall_s - explained_s) / wall_s);
+    }
+  }
 }
 
 }  // namespace
@@ -71,17 +89,33 @@ Steady steady_phase(const SliceTimes& times) {
   return steady;
 }
 
-std::optional<double> log_speed_ratio(const SliceTimes& subject, const SliceTimes& baseline, std::size_t first) {
-  std::vector<double> ratios;
-  for (std::size_t slice = first; slice < std::min(subject.size(), baseline.size()); ++slice) {
-    if (subject[slice] > 0 && baseline[slice] > 0) {
-      ratios.push_back(std::log(baseline[slice] / subject[slice]));
-    }
+std::vector<std::size_t> calm_slices(const SliceCosts& subject, const SliceCosts& baseline, std::size_t first) {
+  const std::size_t end = std::min(subject.seconds.size(), baseline.seconds.size());
+  if (first >= end) {
+    return {};
   }
-  if (ratios.empty()) {
+  std::vector<double> disturbance(end - first, 0.0);
+  add_disturbance(subject, first, disturbance);
+  add_disturbance(baseline, first, disturbance);
+  std::vector<std::size_t> order(end - first);
+  std::iota(order.begin(), order.end(), first);
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t slice) { return disturbance[slice - first]; });
+  const auto disturbed = static_cast<std::size_t>(std::ranges::count_if(disturbance, [](double share) { return share > kDisturbance; }));
+  order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(std::min(disturbed, order.size() / 2)));
+  return order;
+}
+
+std::optional<double> log_speed_ratio(const SliceCosts& subject, const SliceCosts& baseline, std::size_t first) {
+  double subject_s = 0;
+  double baseline_s = 0;
+  for (const std::size_t slice : calm_slices(subject, baseline, first)) {
+    subject_s += subject.seconds[slice];
+    baseline_s += baseline.seconds[slice];
+  }
+  if (subject_s <= 0 || baseline_s <= 0) {
     return std::nullopt;
   }
-  return median(std::move(ratios));
+  return std::log(baseline_s / subject_s);
 }
 
 }  // namespace bench

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -30,8 +31,21 @@ struct Steady {
 };
 Steady steady_phase(const SliceTimes& times);
 
-// The natural log of how much faster `subject` did the slices from `first` on than `baseline`: the median over slices. Both did slice k
-// next to each other in time. Nothing if there is no such slice.
-std::optional<double> log_speed_ratio(const SliceTimes& subject, const SliceTimes& baseline, std::size_t first);
+// What one worker's slices took. All of one length, a slice each.
+struct SliceCosts {
+  SliceTimes seconds;                   // wall time
+  std::vector<double> cpu_s;            // CPU time of all its threads
+  std::vector<std::int64_t> preempted;  // how often the kernel took a CPU away from one of them
+};
+
+// The slices from `first` on in which other programs did not visibly take time from either side. A slice is taken out where a thread lost its
+// CPU in it, and its wall time is above the side's median by more than kDisturbance without as much more CPU time: so a slice stays that is slow
+// because the allocator works. Out for one side is out for both. At most half go, the worst first.
+std::vector<std::size_t> calm_slices(const SliceCosts& subject, const SliceCosts& baseline, std::size_t first);
+inline constexpr double kDisturbance = 0.25;  // of a median slice
+
+// The natural log of how much faster `subject` did the calm slices from `first` on than `baseline`: the ratio of sums, so that what an allocator
+// does in a few slices only counts as it does for a user. Both did slice k next to each other in time. Nothing if there is no such slice.
+std::optional<double> log_speed_ratio(const SliceCosts& subject, const SliceCosts& baseline, std::size_t first);
 
 }  // namespace bench

@@ -29,7 +29,7 @@ class Player {
       : launcher_(launcher),
         options_(options),
         slices_(options.cut.slices()),
-        turns_file_(launcher.scratch() / ("turns-" + std::to_string(number))),
+        turns_file_(launcher.scratch() / ((number < 10 ? "turns-0" : "turns-") + std::to_string(number))),
         turns_(worker::MappedTurns::create(turns_file_, slices_)) {
     worker::Request own = request;
     own.turns = turns_file_;
@@ -232,6 +232,16 @@ double Track::mean_rss_bytes(std::size_t first) const {
     time_s += sampled_s[slice];
   }
   return time_s > 0 ? area / time_s : 0;
+}
+
+SliceCosts Track::costs() const {
+  SliceCosts out{seconds, {}, {}};
+  for (std::size_t slice = 1; slice < usage.size(); ++slice) {
+    const Usage own = usage[slice] - usage[slice - 1];
+    out.cpu_s.push_back(own.user_s + own.system_s);
+    out.preempted.push_back(static_cast<std::int64_t>(own.involuntary_switches));
+  }
+  return out;
 }
 
 std::vector<TurnResult> take_turns(Launcher& launcher, const worker::Request& request,

@@ -33,6 +33,7 @@ struct Track {
 
   // Over the slices from `first` on; 0 without a reading.
   [[nodiscard]] double mean_rss_bytes(std::size_t first) const;
+  [[nodiscard]] SliceCosts costs() const;
 };
 
 struct TurnResult {

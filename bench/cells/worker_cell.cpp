@@ -42,6 +42,14 @@ std::int64_t slices_for(double steady_s, double slice_s) {
   return std::min(kMostSlices, 1 + warm_up + steady);
 }
 
+// By how much slices slow each second of work from `first` on; 0 where no trend is left.
+double drift_per_second(const SliceTimes& seconds, std::size_t first) {
+  const auto steady = std::span(seconds).subspan(std::min(first, seconds.size()));
+  const Trend trend = trend_of(steady);
+  const double slice_s = std::accumulate(steady.begin(), steady.end(), 0.0) / std::max(1.0, static_cast<double>(steady.size()));
+  return trend.is_significant && slice_s > 0 ? trend.per_slice / slice_s : 0;
+}
+
 }  // namespace
 
 worker::Request WorkerCell::request(worker::Mode mode) const {
@@ -210,13 +218,13 @@ std::vector<Measured> WorkerCell::measure(Launcher& launcher, Allocators allocat
     }
     std::optional<double> log_ratio;
     if (baseline < results.size() && results[baseline].attempt.status == Status::kOk) {
-      log_ratio = log_speed_ratio(results[i].track.seconds, results[baseline].track.seconds, first);
+      log_ratio = log_speed_ratio(results[i].track.costs(), results[baseline].track.costs(), first);
     }
     Measured& measured = out.emplace_back();
     add_steady(results[i], first, log_ratio, blank_sample, measured);
     add_memory(results[i], first, peak_of(results[i], counted), blank_sample, measured);
     if (counted != nullptr && extras.is_new[i]) {
-      add_counted(results[i], *counted, blank_sample, measured);
+      add_counted(*counted, blank_sample, measured);
     }
     if (sampled != nullptr) {
       add_timeline(*sampled, blank_sample, measured);
@@ -299,6 +307,7 @@ void WorkerCell::add_steady(const Result& result, std::size_t first, std::option
   add(into, blank, "iterations", static_cast<double>(result.outcome.iterations), "1");
   add(into, blank, "slices", static_cast<double>(track.seconds.size()), "1");
   add(into, blank, "warm_up_slices", static_cast<double>(first), "1");
+  add(into, blank, "drift", drift_per_second(track.seconds, first));
   for (const auto& [name, value] : result.outcome.counters) {
     add(into, blank, name, value, "1");
   }
@@ -339,11 +348,9 @@ void WorkerCell::add_memory(const Result& result, std::size_t first, double peak
   }
 }
 
-void WorkerCell::add_counted(const Result& timed, const Result& counted, const Sample& blank, Measured& into) {
+void WorkerCell::add_counted(const Result& counted, const Sample& blank, Measured& into) {
   add(into, blank, "purge_calls", static_cast<double>(counted.outcome.purge_calls));
   add(into, blank, "purge_pages", static_cast<double>(counted.outcome.purge_pages));
-  const double timed_s = std::accumulate(timed.track.seconds.begin(), timed.track.seconds.end(), 0.0);
-  add(into, blank, "counting_slowdown", counted.outcome.wall_s / std::max(timed_s, 1e-9), "1");
 }
 
 void WorkerCell::add_timeline(const Result& sampled, const Sample& blank, Measured& into) {

@@ -57,7 +57,7 @@ class WorkerCell final : public Cell {
   void add_memory(const Result& result, std::size_t first, double peak_bytes, const Sample& blank, Measured& into) const;
   // The peak above the start, of a page's precision where `counted` (or null) helps.
   static double peak_of(const Result& timed, const Result* counted);
-  static void add_counted(const Result& timed, const Result& counted, const Sample& blank, Measured& into);
+  static void add_counted(const Result& counted, const Sample& blank, Measured& into);
   static void add_timeline(const Result& sampled, const Sample& blank, Measured& into);
   // Of those that are not null; null if all went well.
   static const Result* first_failure(std::initializer_list<const Result*> results);

@@ -69,8 +69,6 @@ constexpr std::array kMetrics{
            "operations done; the same under every allocator"},
     Metric{"slices", "1", kNeither, "higher", "lower", "slices of the work, between which workers take turns"},
     Metric{"warm_up_slices", "1", kNeither, "higher", "lower", "slices before the steady phase"},
-    Metric{"counting_slowdown", "1", kNeither, "higher", "lower",
-           "time of the run that counts purges over that of a timed one"},
     Metric{"fault_rate", "1/s", kLowerIsBetter, "more", "fewer", "page faults a second of wall time"},
     Metric{"request", "ns", kLowerIsBetter, "slower", "faster",
            "time of a server workload's request, from when it was due: request_p50 to request_max"},
@@ -84,6 +82,8 @@ constexpr std::array kMetrics{
            "the slowest calls of a run that tells what the kernel did in them: slow_call_1 to _5"},
     Metric{"timer_cost", "ns", kNeither, "higher", "lower",
            "what timing a call takes, subtracted from each"},
+    Metric{"drift", "1/s", kNeither, "higher", "lower",
+           "by which share slices still slow each second of steady work; 0: no trend is left"},
     Metric{"iterations", "1", kNeither, "higher", "lower",
            "iterations of the workload; the same under every allocator"},
 };

@@ -1,5 +1,6 @@
 #include "bench/run/run.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,11 +9,13 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "bench/allocators/adapters/adapters.hpp"
 #include "bench/measure/clock.hpp"
 #include "bench/measure/environment.hpp"
 #include "bench/measure/host_card.hpp"
+#include "bench/measure/peak_watch.hpp"
 #include "bench/measure/sha256.hpp"
 #include "bench/output/manifest.hpp"
 #include "bench/output/run_directory.hpp"
@@ -21,6 +24,7 @@
 #include "bench/run/rounds.hpp"
 #include "bench/run/runner.hpp"
 #include "bench/run/scratch_folder.hpp"
+#include "bench/run/staging.hpp"
 
 namespace bench {
 namespace {
@@ -99,13 +103,16 @@ json identify_all(const Plan& plan, Launcher& launcher, std::map<std::string, At
       attempt.detail = "its worker's answer does not say who it is";
     }
     // Such as a setting that it rejects: said once, before a run is spent on it.
-    if (const auto said = last_line(launcher.scratch() / "stderr"); attempt.status == Status::kOk && !said.empty()) {
+    if (const auto said = last_line(launcher.scratch() / "stderr-00"); attempt.status == Status::kOk && !said.empty()) {
       warnings.push_back({allocator.name + " says: " + said, "see what it means before you trust its figures"});
     }
-    json row = {{"name", allocator.name}, {"version", "unknown"}, {"library", allocator.library.string()}};
+    const fs::path named = allocator.original.empty() ? allocator.library : allocator.original;
+    json row = {{"name", allocator.name}, {"version", "unknown"}, {"library", named.string()}};
     if (attempt.status == Status::kOk) {
       row["version"] = attempt.result.at("version");
-      row["library"] = attempt.result.at("library");
+      if (named.empty()) {
+        row["library"] = attempt.result.at("library");
+      }
     } else {
       failed[allocator.name] = attempt;
       row["failure"] = std::string(to_string(attempt.status)) + ": " + attempt.detail;
@@ -150,6 +157,12 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
   facts.warnings = plan.warnings;
   facts.environment = describe_environment();
   facts.environment["card"] = host_card(Effort::kQuick);
+  if (!PeakWatch::available()) {
+    facts.warnings.push_back(
+        {fmt::format("peaks may be up to {} KiB too low: the kernel does not let a process be seen before each call that gives memory back",
+                     vm_hwm_error_bytes(static_cast<int>(std::thread::hardware_concurrency())) / 1024),
+         "allow seccomp's user notification (Linux 5.5) in this container, or trust peaks of many MiB alone"});
+  }
   for (auto& warning : host_warnings(facts.environment)) {
     facts.warnings.push_back({std::move(warning.what), std::move(warning.remedy)});
   }
@@ -253,6 +266,9 @@ RunResult run(const RunOptions& options) {
   const allocators::Registry registry(allocators::known_allocators(), layout.library_folders());
   const auto mended = mend_huge_pages(huge_page_files());
   Plan plan = make_plan(options, registry, launcher);
+  for (auto& warning : stage_libraries(plan.field.allocators, scratch.path())) {
+    plan.warnings.push_back(std::move(warning));
+  }
   if (mended) {
     plan.warnings.push_back({*mended, "look at what ran meanwhile: it ran in another mode"});
   }

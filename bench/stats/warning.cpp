@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
 #include <tuple>
@@ -100,6 +101,15 @@ void outliers(const Series& series, std::vector<Finding>& findings) {
   }
 }
 
+// In most blocks and in one direction: one in a hundred blocks shows a trend by chance.
+void drifting(const Series& series, std::vector<Finding>& findings) {
+  const double middle = median(series.values);
+  if (middle != 0) {
+    findings.push_back({std::abs(middle), fmt::format("{}: {} by {:.2g} % a second", series.where,
+                                                      middle > 0 ? "still slowing" : "still getting faster", 100 * std::abs(middle))});
+  }
+}
+
 void too_short(const Series& series, std::vector<Finding>& findings) {
   const double shortest_s = *std::ranges::min_element(series.values);
   if (shortest_s < kShortRegionS) {
@@ -132,6 +142,8 @@ std::vector<Warning> noise_warnings(std::span<const Sample> samples) {
        warnings);
   look(throughput, outliers, "outliers (over 3 interquartile ranges away; kept in all figures)",
        "look for what woke up then; raise --repetitions so that single blocks weigh less",
+       warnings);
+  look(series_of(samples, "drift"), drifting, "no steady state within the run", "raise --min-time, or read the figure as one of this length",
        warnings);
   look(wall_time, too_short, "timed regions under 1 ms", "raise --min-time", warnings);
   return warnings;

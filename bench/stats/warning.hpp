@@ -16,7 +16,7 @@ struct Warning {
 
 // What the samples themselves give away: relative interquartile range above 10 %, a first block
 // that stands out, outliers (beyond 3 interquartile ranges of the quartiles; kept in all figures),
-// timed regions under 1 ms. Looks at throughput and wall_time.
+// timed regions under 1 ms, and a trend that goes on in most blocks. Looks at throughput, wall_time and drift.
 std::vector<Warning> noise_warnings(std::span<const Sample> samples);
 
 }  // namespace bench

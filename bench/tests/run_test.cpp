@@ -15,6 +15,7 @@
 #include "bench/run/plan.hpp"
 #include "bench/process/process.hpp"
 #include "bench/run/progress.hpp"
+#include "bench/run/staging.hpp"
 #include "bench/plan/suite.hpp"
 #include "bench/protocol/request.hpp"
 
@@ -279,11 +280,56 @@ TEST_F(ProcessTest, EndsTheChildWhenInterrupted) {
   EXPECT_TRUE(signals_.interrupted());
 }
 
-TEST(AllocatorEnvironment, SetsPreloadVariablesAndPadding) {
+TEST(AllocatorEnvironment, SetsPreloadAndVariables) {
   setenv("LD_PRELOAD", "", 1);
   const auto environment = allocator_environment({"x", "/lib/x.so", {{"CONF", "1"}}}, 10);
-  EXPECT_THAT(environment, testing::IsSupersetOf({"LD_PRELOAD=/lib/x.so", "CONF=1", "BENCH_PADDING=xxxxxxxxxx"}));
+  EXPECT_THAT(environment, testing::IsSupersetOf({"LD_PRELOAD=/lib/x.so", "CONF=1"}));
   EXPECT_THAT(allocator_environment({"glibc", {}, {}}, 0), testing::Each(testing::Not(testing::StartsWith("LD_PRELOAD="))));
+}
+
+std::size_t bytes_of(const std::vector<std::string>& environment) {
+  std::size_t bytes = 0;
+  for (const auto& entry : environment) {
+    bytes += entry.size() + 1;
+  }
+  return bytes;
+}
+
+TEST(AllocatorEnvironment, IsOfOneSizeWhateverTheAllocator) {
+  const std::size_t words = 100;
+  const auto glibc = allocator_environment({"glibc", {}, {}}, 10, words);
+  const auto near = allocator_environment({"near", "/lib/x.so", {}}, 10, words + 20);
+  const auto far = allocator_environment({"far", "/a/folder/far/away/from/here/lib.so", {{"CONF", "1"}, {"MORE", "22"}}}, 10, words + 33);
+  EXPECT_EQ(glibc.size(), near.size());
+  EXPECT_EQ(glibc.size(), far.size());
+  EXPECT_EQ(bytes_of(glibc) + words, bytes_of(near) + words + 20);
+  EXPECT_EQ(bytes_of(glibc) + words, bytes_of(far) + words + 33);
+  EXPECT_EQ(bytes_of(allocator_environment({"glibc", {}, {}}, 11, words)), bytes_of(glibc) + 1);
+}
+
+TEST(Staging, GivesLibrariesPathsOfOneLengthAndKeepsTheirIdentity) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(testing::TempDir()) / "staging_test";
+  fs::remove_all(root);
+  fs::create_directories(root / "far" / "away");
+  fs::create_directories(root / "staged");
+  const fs::path one = root / "one.so";
+  const fs::path copy = root / "far" / "away" / "another.so";
+  const fs::path tied = root / "tied.so";
+  std::ofstream(one) << "code";
+  std::ofstream(copy) << "code";
+  std::ofstream(tied) << "RUNPATH $ORIGIN/../lib";
+  std::vector<allocators::Candidate> field = {{"glibc", {}, {}}, {"one", one, {}}, {"copy", copy, {}}, {"tied", tied, {}}};
+  const auto warnings = stage_libraries(field, root / "staged");
+  EXPECT_TRUE(field[0].library.empty());
+  EXPECT_EQ(field[1].original, one);
+  EXPECT_EQ(field[2].original, copy);
+  EXPECT_EQ(field[1].library.string().size(), field[2].library.string().size());
+  EXPECT_EQ(field[1].library.parent_path(), field[2].library.parent_path());
+  EXPECT_EQ(fs::file_size(field[1].library), fs::file_size(one));
+  EXPECT_EQ(field[3].library, tied);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0].what, testing::HasSubstr("tied"));
 }
 
 }  // namespace

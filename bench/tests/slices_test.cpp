@@ -67,11 +67,49 @@ TEST(Trend, IsSeldomSeenInNoise) {
   EXPECT_LE(seen, 12);  // 1 % of 400, and what chance adds
 }
 
-TEST(SpeedRatio, IsTheMedianOfNeighboursAndIgnoresTheWarmUp) {
-  const SliceTimes baseline = {9, 2, 2, 4, 2};
-  const SliceTimes subject = {1, 1, 1, 2, 50};
+SliceCosts costs_of(SliceTimes seconds) {
+  const std::size_t count = seconds.size();
+  SliceCosts costs{seconds, std::move(seconds), std::vector<std::int64_t>(count, 0)};
+  return costs;
+}
+
+TEST(SpeedRatio, CountsRareCostsAndIgnoresTheWarmUp) {
+  const SliceCosts baseline = costs_of({9, 2, 2, 2, 2, 2});
+  const SliceCosts subject = costs_of({1, 1, 1, 1, 1, 16});  // it purges once
+  EXPECT_NEAR(log_speed_ratio(subject, baseline, 1).value(), std::log(10.0 / 20), 1e-12);
+  EXPECT_FALSE(log_speed_ratio(subject, baseline, 6).has_value());
+}
+
+TEST(SpeedRatio, LeavesOutSlicesFromWhichOthersTookTime) {
+  const SliceCosts baseline = costs_of({9, 2, 2, 2, 2, 2});
+  SliceCosts subject = costs_of({1, 1, 1, 1, 1, 1});
+  subject.seconds[3] = 16;  // 15 s of it without a CPU, which it had to give away
+  subject.preempted[3] = 1;
   EXPECT_NEAR(log_speed_ratio(subject, baseline, 1).value(), std::log(2), 1e-12);
-  EXPECT_FALSE(log_speed_ratio(subject, baseline, 5).has_value());
+  EXPECT_EQ(calm_slices(baseline, subject, 1), (std::vector<std::size_t>{1, 2, 4, 5}));
+  subject.cpu_s[3] = 16;  // it worked all that time, so it is the allocator's
+  EXPECT_EQ(calm_slices(subject, baseline, 1).size(), 5U);
+  subject.cpu_s[3] = 1;
+  subject.preempted[3] = 0;  // it waited for something of its own
+  EXPECT_EQ(calm_slices(subject, baseline, 1).size(), 5U);
+}
+
+TEST(SpeedRatio, KeepsHalfOfTheSlicesHoweverDisturbed) {
+  const SliceCosts baseline = costs_of({2, 2, 2, 2, 2, 2, 2});
+  SliceCosts subject = costs_of({1, 1, 1, 1, 1, 1, 1});
+  SliceCosts disturbed = subject;
+  for (std::size_t i = 0; i < 3; ++i) {
+    disturbed.seconds[i] = 4;
+    disturbed.preempted[i] = 2;
+  }
+  EXPECT_EQ(calm_slices(disturbed, baseline, 0).size(), 4U);
+  EXPECT_EQ(calm_slices(disturbed, baseline, 0).front(), 3U);
+  SliceCosts most = disturbed;
+  for (std::size_t i = 3; i < 5; ++i) {
+    most.seconds[i] = 3;
+    most.preempted[i] = 1;
+  }
+  EXPECT_EQ(calm_slices(most, baseline, 0).size(), 4U);
 }
 
 TEST(Cut, GivesTheLastSliceWhatIsLeft) {
