@@ -1,3 +1,4 @@
+#include "bench/run/progress.hpp"
 #include "bench/cli/measure_words.hpp"
 
 #include <algorithm>
@@ -93,7 +94,7 @@ int conclude_without_report(const RunResult& result) {
   for (const auto& line : failures) {
     std::fprintf(stderr, "bench: failed: %s\n", line.c_str());
   }
-  std::fprintf(stderr, "bench: results in %s\n", result.out.c_str());
+  std::fprintf(stderr, "bench: took %s; results in %s\n", format_duration(result.took_s).c_str(), result.out.c_str());
   if (!result.stopped_by.empty()) {
     std::fprintf(stderr, "bench: %s\n", result.stopped_by.c_str());
     return kSomeFailed;

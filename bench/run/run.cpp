@@ -258,6 +258,7 @@ EarlierCommand earlier_command(const fs::path& folder) {
 }
 
 RunResult run(const RunOptions& options) {
+  const std::int64_t start_ns = monotonic_ns();
   Signals signals;
   const Layout layout = find_layout();
   const ScratchFolder scratch;
@@ -288,6 +289,7 @@ RunResult run(const RunOptions& options) {
   RunDirectory directory = open_directory(result.out, options.resume.empty() ? Existing::kRefuse : Existing::kContinue);
   auto earlier = options.resume.empty() ? std::vector<Sample>() : read_samples(result.out / "samples.csv");
   measure(plan, options, launcher, directory, record, std::move(earlier), result);
+  result.took_s = static_cast<double>(monotonic_ns() - start_ns) * 1e-9;
   return result;
 }
 

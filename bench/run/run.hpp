@@ -13,6 +13,7 @@ namespace bench {
 struct RunResult {
   Report report;
   std::filesystem::path out;
+  double took_s = 0;         // from the start to the last file written
   bool interrupted = false;
   std::string stopped_by;  // why not all could be measured or kept, in one line; empty: nothing stopped it
 };
