@@ -374,6 +374,9 @@ Tally Replay::run(int, workloads::Steps& steps) {
 }
 
 double Replay::own_seconds(std::int64_t iterations) const {
+  if (program_.keeps_time()) {
+    return 0;  // it lies within the program's own pauses
+  }
   return own_seconds_ * static_cast<double>(iterations);
 }
 

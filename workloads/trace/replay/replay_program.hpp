@@ -93,6 +93,7 @@ class ReplayProgram {
   [[nodiscard]] std::uint64_t left_over() const { return left_over_; }
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] bool streamed() const { return file_ >= 0; }
+  [[nodiscard]] bool keeps_time() const { return think_time_ == ThinkTime::kRecorded; }
   // The operations of a chunk: in place, or read into `buffer` (of kMaxChunkOps). Ends the process
   // if the file fails.
   [[nodiscard]] const Op* load(const OpChunk& chunk, Op* buffer) const;
