@@ -15,7 +15,8 @@ from pathlib import Path
 # Lowest first: a folder may include itself and those before it.
 LAYERS = {
     "allocator/osmem": ["base", "os", "pages", "slabs", "threads", "api", "hardened"],
-    "bench": ["allocators", "measure", "model", "stats", "output", "process", "protocol", "plan", "record", "cells", "worker", "run", "verify", "cli"],
+    "bench": ["allocators", "measure", "model", "stats", "output", "process", "protocol", "plan", "record", "cells", "worker", "run",
+              "advise", "verify", "cli"],
     "workloads/trace": ["format", "record", "replay", "analyse"],
 }
 # Folder: what its files may not include.
