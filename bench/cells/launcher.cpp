@@ -43,6 +43,16 @@ nlohmann::json read_json(const fs::path& file) {
   return nlohmann::json::parse(in, nullptr, false);
 }
 
+// A copy made for this run is named as what was copied.
+void name_original(std::string& text, const std::string& copy, const std::string& original) {
+  if (copy.empty() || original.empty()) {
+    return;
+  }
+  for (std::size_t at = text.find(copy); at != std::string::npos; at = text.find(copy, at + original.size())) {
+    text.replace(at, copy.size(), original);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> allocator_environment(const allocators::Candidate& allocator, std::size_t padding_bytes, std::size_t word_bytes,
@@ -118,6 +128,8 @@ RunningWorker Launcher::start(worker::Request request, const allocators::Candida
   RunningWorker running;
   running.result_file_ = scratch_ / ("result" + suffix);
   running.stderr_file_ = scratch_ / ("stderr" + suffix);
+  running.library_ = allocator.library.string();
+  running.original_ = allocator.original.string();
   request.library = allocator.library;
   request.result = running.result_file_;
   request.modules = modules_;
@@ -169,6 +181,7 @@ Attempt Launcher::attempt_of(RunningWorker& running, double timeout_s) {
       attempt.detail = "the worker ended well but left no readable result; is the disk full?";
     }
   }
+  name_original(attempt.detail, running.library_, running.original_);
   return attempt;
 }
 

@@ -47,6 +47,8 @@ class RunningWorker {
   Child child_;
   std::filesystem::path result_file_;
   std::filesystem::path stderr_file_;
+  std::string library_;   // as the worker was given it
+  std::string original_;  // what users know it by; empty: the same
 };
 
 class Launcher {

@@ -122,7 +122,8 @@ Attempt ProgramCell::prove_preload(Launcher& launcher, const allocators::Candida
   const std::string library = explicit_library(allocator).library.string();
   if (attempt.status == Status::kOk && text_of(trace.stdout_file).find(library) == std::string::npos) {
     attempt.status = Status::kFailed;
-    attempt.detail = "not the allocator asked for: the loader does not take " + library + " into " + program.string();
+    attempt.detail = "not the allocator asked for: the loader does not take " +
+                     (allocator.original.empty() ? library : allocator.original.string()) + " into " + program.string();
   }
   return attempt;
 }

@@ -133,7 +133,7 @@ const Registration registration(
      .kind = Kind::kServer,
      .threading = Threading::kAny,
      .parameters = parameters(512, 60, 4000),
-     .smoke_parameters = "megabytes=4,seconds=1,rate=4000,pace=none",
+     .smoke_parameters = "megabytes=4,seconds=1,pace=none",
      .profile = "live: grows to about three quarters of megabytes and stays; sizes 16 bytes to 64 KiB, in the end to 332 KiB; lifetimes "
                 "uniform; no remote frees"},
     [](const Setup& setup) { return std::make_unique<ExpiringStore>(setup); });
