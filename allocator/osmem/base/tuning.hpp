@@ -61,8 +61,6 @@ inline constexpr std::uint32_t kPlacesWhereKnown = 4;
 inline constexpr std::size_t kLeastTellingBytes = std::size_t{1} << 20;
 // From this length on, in bytes, a block that grows and was written so far gets huge pages: what it has ahead then wastes one at most, 3 %.
 inline constexpr std::size_t kLeastHugeGrowthBytes = std::size_t{64} << 20;
-// What huge pages may waste of the heap, as a shift: 3 %. So the heap gets none below 64 MiB.
-inline constexpr std::uint32_t kHugeWasteShift = 5;
 // A piece goes back by at least so many pages at a time, for fewer calls: 2 MiB.
 inline constexpr std::size_t kExtentPurgePages = 512;
 // Live mappings and free pieces together; beyond, large blocks come from the heap, for the system's limit is 65,530 maps.

@@ -182,11 +182,6 @@ void advise_huge(void* address, std::size_t bytes) {
 
 void refuse_unasked_huge_pages() { g_refuse_huge = true; }
 
-void refuse_huge(void* address, std::size_t bytes) {
-  const KeptErrno kept;
-  madvise(address, bytes, MADV_NOHUGEPAGE);
-}
-
 void* break_address() {
   const KeptErrno kept;
   void* end = sbrk(0);

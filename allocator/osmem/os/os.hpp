@@ -74,8 +74,6 @@ bool huge_pages_unasked();
 // From here on what is reserved and mapped gets huge pages only where advise_huge() asks for them. At start.
 void refuse_unasked_huge_pages();
 
-// The range gets no huge pages any more.
-void refuse_huge(void* address, std::size_t bytes);
 
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();

@@ -5,8 +5,6 @@
 
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/base/fork_order.hpp"
-#include "allocator/osmem/base/tuning.hpp"
-#include "allocator/osmem/pages/large.hpp"
 
 namespace osmem {
 
@@ -43,7 +41,7 @@ std::uint32_t PageHeap::longest_free_run(const Chunk& chunk) {
 // The free run that holds the request with the fewest clean pages where it will touch them, of those the shortest, lowest
 // address first; cut from its aligned front.
 PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, const Request& request) {
-  const auto [pages, align_pages, likely_pages, gradual] = request;
+  const auto [pages, align_pages, likely_pages] = request;
   Fit fit;
   const std::uint32_t least = least_clean(likely_pages, chunk.dirty_pages);
   std::uint32_t best_pages = 0;
@@ -87,9 +85,8 @@ PageHeap::Run PageHeap::allocate_or_grow(const Request& request) {
 
 PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
   Guard guard(lock_);
-  const Run run = allocate_or_grow({pages, align_pages, pages, false});
+  const Run run = allocate_or_grow({pages, align_pages, pages});
   if (!run.found) return run;
-  run_pages_ += pages;
   demand_->need(pages, run.dirty_pages);
   return run;
 }
@@ -104,7 +101,7 @@ PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
 
 PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
   Guard guard(lock_);
-  return allocate_or_grow({pages, align_pages, likely_pages, true});
+  return allocate_or_grow({pages, align_pages, likely_pages});
 }
 
 PageHeap::Run PageHeap::allocate_locked(const Request& request) {
@@ -159,25 +156,14 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
   return {chunk_index * kPagesPerChunk + fit.first, true, dirty == 0, static_cast<std::uint16_t>(touched), dirty};
 }
 
-// Whether what the heap grows by now will be written whole, and soon: nearly all of it is slabs, nearly all of these are needed, and nothing
-// that was free would do. Of runs it is not known how much of them is touched.
-bool PageHeap::is_dense() const {
-  const std::size_t used = used_pages_;
-  const std::size_t waste = used >> kHugeWasteShift;
-  return waste >= kHugePageBytes / kPageBytes && run_pages_ <= waste &&
-         demand_->needed() >= large::live_pages() + used - waste;
-}
-
 bool PageHeap::grow(const Request& request) {
-  const auto [pages, align_pages, likely_pages, gradual] = request;
-  const bool dense = gradual && is_dense();
+  const auto [pages, align_pages, likely_pages] = request;
   // Runs do not cross chunks, so the source may have to give several times: the rest of this chunk, then enough to reach an
   // aligned place in a fresh one, then enough to get past a chunk that was given up in a fork.
   const std::uint32_t asked_pages[] = {pages, pages + align_pages, pages + align_pages + kPagesPerChunk};
   for (const std::uint32_t asked : asked_pages) {
     const PageRange range = source_->grow(asked);
     if (range.pages == 0) return false;
-    if (dense) source_->expect_dense(range);
     bool fits = false;
     for (std::uint32_t page = range.first_page, left = range.pages; left != 0;) {
       const std::uint32_t offset = page % kPagesPerChunk;
@@ -245,7 +231,6 @@ bool PageHeap::free(std::uint32_t first_page) {
   release(place.index, place.offset, place.pages);
   set_dirty(place.index, place.offset, place.pages);
   used_pages_ -= place.pages;
-  run_pages_ -= place.pages;
   order_writes();  // as in take()
   place.chunk->start.clear(place.offset);
   return true;
@@ -290,7 +275,6 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     const std::uint32_t cut = end - new_end;
     demand_->unneed(cut, cut);
     used_pages_ -= cut;
-    run_pages_ -= cut;
     release(place.index, new_end, cut);
     set_dirty(place.index, new_end, cut);
   } else {
@@ -304,7 +288,6 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     chunk.longest_run = static_cast<std::uint16_t>(longest_free_run(chunk));
     rebin(place.index);
     used_pages_ += added;
-    run_pages_ += added;
     free_pages_ -= added;
     dirty_pages_ -= dirty;
     }
@@ -353,7 +336,6 @@ void PageHeap::recover_after_fork() {
   for (std::uint32_t c = 0; c < chunk_count_; ++c) chunks_[c].bin = kNoBin;
   demand_->gone(dirty_pages_);
   used_pages_ = 0;
-  run_pages_ = 0;
   dirty_pages_ = 0;
   free_pages_ = 0;
 }

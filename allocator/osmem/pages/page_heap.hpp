@@ -48,8 +48,6 @@ struct PageSource {
   bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
   // A clock that never goes back.
   std::uint64_t (*now_ms)();
-  // Pages just given will all be written soon: by huge pages, if the source has such.
-  void (*expect_dense)(PageRange range);
 };
 
 // Pages that have a stamp of time together: more than a cheap purge spans.
@@ -157,7 +155,6 @@ class PageHeap {
     std::uint32_t pages = 0;
     std::uint32_t align_pages = 0;
     std::uint32_t likely_pages = 0;  // that will be touched, from the front
-    bool gradual = false;            // for a slab
   };
 
   struct Fit {
@@ -188,7 +185,6 @@ class PageHeap {
   Run allocate_locked(const Request& request);
   Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
   bool grow(const Request& request);
-  [[nodiscard]] bool is_dense() const;
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void set_dirty(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
@@ -219,7 +215,6 @@ class PageHeap {
   std::uint64_t nonempty_bins_ = 0;      // bit b: bins_[b] holds a chunk
   std::uint32_t bins_[kBins] = {};       // index of the first chunk + 1; 0: empty
   Figure<std::size_t> used_pages_;
-  std::size_t run_pages_ = 0;            // of used_pages_, those in no slab
   std::size_t free_pages_ = 0;
   Figure<std::size_t> dirty_pages_;
   std::size_t peak_used_pages_ = 0;

@@ -34,11 +34,6 @@ std::size_t step_bytes(std::size_t committed_bytes) {
   return kLargeStepBytes;
 }
 
-// Large steps end where a huge page may begin.
-std::size_t step_from(std::uintptr_t end, std::size_t bytes) {
-  return bytes < kLargeStepBytes ? bytes : bytes + (0 - end - bytes) % kLargeStepBytes;
-}
-
 // One growing table of the region: which part of it is usable follows from how many entries are.
 struct Table {
   std::byte* start;
@@ -105,7 +100,6 @@ PageRange grow_region(std::uint32_t min_pages) {
   const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
   const std::size_t step = step_bytes(g_region.committed_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
-  bytes = step_from(g_region.end_bytes, bytes);
   if (bytes > g_region.ahead_bytes && wanted <= g_region.ahead_bytes) bytes = wanted;
   // Where a limit does not leave the whole step, what is wanted may still be had.
   if (bytes > g_region.ahead_bytes && !reserve_ahead(bytes)) bytes = wanted;
@@ -161,7 +155,7 @@ Extent extend_by_mapping(std::size_t bytes) {
 PageRange grow_break(std::uint32_t min_pages) {
   const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
   const std::size_t step = step_bytes(g_region.committed_bytes);
-  Extent extent = extend_by_break(step_from(g_heap_base + g_region.end_bytes, wanted > step ? wanted : step));
+  Extent extent = extend_by_break(wanted > step ? wanted : step);
   if (extent.bytes < wanted) extent = extend_by_mapping(wanted);
   const std::size_t first = extent.start - g_heap_base;
   if (extent.bytes < wanted || !extend_tables((first + extent.bytes) >> kSliceShift)) {
@@ -183,46 +177,18 @@ void purge_slab_books(std::uint32_t chunk) {
   if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
 }
 
-constexpr std::uint32_t kPagesPerHuge = kHugePageBytes / kPageBytes;
-
-// A bit for each huge page's place in the heap: it was asked for there. Guards nothing, so all is relaxed.
-constinit std::atomic<std::uint64_t> g_huge_places[kMaxRegionBytes / kHugePageBytes / 64];
-
-void expect_dense(PageRange range) {
-  if (os::page_bytes() != kPageBytes) return;
-  const std::uint32_t first = (range.first_page + kPagesPerHuge - 1) / kPagesPerHuge;
-  const std::uint32_t end = (range.first_page + range.pages) / kPagesPerHuge;
-  if (first >= end) return;
-  os::advise_huge(g_region.page_start(first * kPagesPerHuge), (end - first) * kHugePageBytes);
-  for (std::uint32_t i = first; i < end; ++i) {
-    g_huge_places[i / 64].fetch_or(std::uint64_t{1} << (i % 64), std::memory_order_relaxed);  // relaxed: see above
-  }
-}
-
-// Where anything of a huge page goes back the place has small pages from then on: the kernel would fill the hole again by itself.
-void end_huge_pages(std::uint32_t first_page, std::uint32_t pages) {
-  for (std::uint32_t i = first_page / kPagesPerHuge; i <= (first_page + pages - 1) / kPagesPerHuge; ++i) {
-    const std::uint64_t bit = std::uint64_t{1} << (i % 64);
-    std::atomic<std::uint64_t>& word = g_huge_places[i / 64];
-    // Relaxed, both: see above.
-    if ((word.load(std::memory_order_relaxed) & bit) == 0 || (word.fetch_and(~bit, std::memory_order_relaxed) & bit) == 0) continue;
-    os::refuse_huge(g_region.page_start(i * kPagesPerHuge), kHugePageBytes);
-  }
-}
-
 // Only whole system pages can go back; a range that has none stays dirty.
 bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
   const std::size_t bytes = std::size_t{pages} << kPageShift;
   void* start = g_region.page_start(first_page);
   const std::size_t mask = os::page_bytes() - 1;
   if (((reinterpret_cast<std::uintptr_t>(start) | bytes) & mask) != 0) return false;
-  end_huge_pages(first_page, pages);
   if (!os::purge(start, bytes)) return false;
   if (pages == kPagesPerChunk) purge_slab_books(first_page / kPagesPerChunk);
   return true;
 }
 
-constexpr PageSource kSource = {grow_heap, purge_pages, os::now_ms, expect_dense};
+constexpr PageSource kSource = {grow_heap, purge_pages, os::now_ms};
 
 // The owner and bin tables: two ranges at a fixed distance. For less than the full number of slices the space between
 // them stays free for others.

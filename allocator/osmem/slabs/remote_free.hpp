@@ -56,6 +56,8 @@ class Inbox {
   // A look from outside, relaxed as in take_all().
   [[nodiscard]] bool empty() const { return top() == 0; }
   [[nodiscard]] std::uintptr_t top() const { return top_.load(std::memory_order_relaxed); }  // relaxed: as above
+  // The same, to follow its links by: acquire pairs with the release of whoever sent the blocks. The owner's alone, who takes them.
+  [[nodiscard]] std::uintptr_t arrived() const { return top_.load(std::memory_order_acquire); }
 
  private:
   typename Atomics::template Atomic<std::uintptr_t> top_{0};

@@ -41,7 +41,7 @@ const char* where_free(Heap& heap, Bin& bin, Block* block, Block* old_front) {
   Block*& head = head_of(heap, bin.size_class);
   Block* before = find_before(heap, head, block);
   const bool in_slab = before == nullptr && find_before(heap, slab_of_slice(g_region.slice_of(block))->free, block) != nullptr;
-  const auto arrived = reinterpret_cast<Block*>(heap.inbox.top());
+  const auto arrived = reinterpret_cast<Block*>(heap.inbox.arrived());
   const bool arriving = before == nullptr && !in_slab && find_before(heap, arrived, block) != nullptr;
   if (before == nullptr && !in_slab && !arriving) return nullptr;
   bin.freed = old_front;

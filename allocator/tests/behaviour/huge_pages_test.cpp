@@ -1,7 +1,6 @@
 // Proves for huge pages, by counts of page faults and resident memory: once large blocks have come back written whole, the next one is
 // touched by few faults; blocks that are touched here and there stay lean, before and after, and also where they get memory that had huge
-// pages; zeroed memory is zero wherever it comes from; a long block that grows by realloc gets them, too, and a long heap of small blocks, which
-// goes back all the same, but none of runs. Skipped where the system gives none on advice.
+// pages; zeroed memory is zero wherever it comes from; a long block that grows by realloc gets them, too. Skipped where the system gives none on advice.
 // Does not prove what that saves in time.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -115,30 +114,6 @@ TEST_F(HugePages, AreForALongBlockThatGrows) {
   EXPECT_LT(faults() - before, 2 * kSmallPages / 4);
   EXPECT_EQ(std::count(block, block + 64 * kMiB, 1), static_cast<std::ptrdiff_t>(64 * kMiB));
   os_free(block);
-}
-
-constexpr std::size_t kHeapBytes = 256 * kMiB;
-
-TEST_F(HugePages, AreForALongHeapOfSmallBlocks) {
-  constexpr std::size_t kBlock = 112;
-  std::vector<void*> blocks(kHeapBytes / kBlock);
-  const std::size_t resident_before = resident_bytes();
-  const long before = faults();
-  for (void*& block : blocks) std::memset(block = os_malloc(kBlock), 1, kBlock);
-  constexpr long kPages = kHeapBytes / 4096;
-  EXPECT_LT(faults() - before, kPages / 2) << "the first quarter has small pages";
-  EXPECT_LT(resident_bytes() - resident_before, kHeapBytes / 100 * 103 + 2 * kMiB);
-  for (void* block : blocks) os_free(block);
-  os_trim(0);
-  EXPECT_LT(resident_bytes(), resident_before + 2 * kMiB);
-}
-
-TEST_F(HugePages, AreNotForAHeapOfRunsThatAreTouchedAtTheirFront) {
-  std::vector<char*> runs(kHeapBytes / 100'000);
-  const std::size_t before = resident_bytes();
-  for (char*& run : runs) *(run = static_cast<char*>(os_malloc(100'000))) = 1;
-  EXPECT_LT(resident_bytes() - before, runs.size() * 4096 + 2 * kMiB);
-  for (char* run : runs) os_free(run);
 }
 
 }  // namespace

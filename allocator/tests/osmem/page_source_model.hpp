@@ -44,8 +44,6 @@ class SourceModel {
     return range;
   }
 
-  void expect_dense(osmem::PageRange range) { dense_pages_ += range.pages; }
-  uint64_t dense_pages() const { return dense_pages_; }
 
   bool purge(uint32_t first, uint32_t pages) {
     if (refuses()) {
@@ -81,7 +79,6 @@ class SourceModel {
   std::vector<osmem::PageRange> given_;
   uint32_t end_ = 0;
   int grown_ = 0;
-  uint64_t dense_pages_ = 0;
   int purge_calls_ = 0;
   uint64_t now_ms_ = 1'000'000;
   uint64_t purged_pages_ = 0;
@@ -93,7 +90,6 @@ inline SourceModel* source_model = nullptr;
 inline const osmem::PageSource kSource{
     [](uint32_t min_pages) { return source_model->grow(min_pages); },
     [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); },
-    [] { return source_model->now_ms(); },
-    [](osmem::PageRange range) { source_model->expect_dense(range); }};
+    [] { return source_model->now_ms(); }};
 
 }  // namespace page_source
