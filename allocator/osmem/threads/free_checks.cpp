@@ -11,7 +11,8 @@ constexpr int kMostSteps = 64;
 bool leads_into(const Heap& heap, const Block* next) {
   const std::size_t slice = g_region.slice_of(next);
   if (!g_region.contains(slice) || reinterpret_cast<std::uintptr_t>(next) % kMinAlignBytes != 0) return false;
-  const Bin* bin = g_region.own_bin(slice);
+  // Relaxed: a stale link may lead to another thread's slab; its bin is none of this heap.
+  const Bin* bin = g_region.bin(slice).load(std::memory_order_relaxed);
   return bin >= heap.bins && bin < heap.bins + kClassCount;
 }
 

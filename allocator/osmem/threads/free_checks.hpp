@@ -59,7 +59,8 @@ inline void check_link(const Bin& bin, const Block* block) {
   const Block* next = block->next;
   if (next == nullptr) return;
   const std::size_t slice = g_region.slice_of(next);
-  const bool sound = next != block && g_region.contains(slice) && g_region.own_bin(slice) == &bin;
+  // Relaxed: an overwritten link may lead to another thread's slab.
+  const bool sound = next != block && g_region.contains(slice) && g_region.bin(slice).load(std::memory_order_relaxed) == &bin;
   if (!sound) [[unlikely]] bad_link(bin, block);
 }
 
