@@ -38,21 +38,11 @@ bool look_at_freed(Heap& heap, Bin& bin, std::size_t told_bytes);
 // Beside a size: the block was perhaps asked for with an alignment that made it any larger.
 inline constexpr std::size_t kPerhapsAligned = ~(SIZE_MAX >> 1);
 
-// Whether a block of so many usable bytes can be one that was asked for with that size. Blocks may be larger than the class of what was
-// asked for: borrowed ones are up to twice as large (borrowing.cpp), as are those that shrank to half.
+// Whether a block of so many usable bytes can be one that was asked for with that size. How much larger it may be has no bound: a borrowed
+// block may be lent on by the class that borrowed it.
 constexpr bool may_be_size(std::size_t usable_bytes, std::size_t told_bytes) {
-  if ((told_bytes & kPerhapsAligned) != 0) return (told_bytes ^ kPerhapsAligned) <= usable_bytes;
-  const std::size_t most_class_bytes = told_bytes + told_bytes / 4 + 32;
-  return told_bytes <= usable_bytes && usable_bytes <= 2 * most_class_bytes;
+  return (told_bytes & ~kPerhapsAligned) <= usable_bytes;
 }
-// Of every class, the smallest block that was asked for and the largest that may have been handed out.
-constexpr bool every_class_may_borrow() {
-  for (std::size_t c = 1; c < kClassCount; ++c) {
-    if (!may_be_size(2 * std::size_t{kClassBytes[c]}, kClassBytes[c - 1] + std::size_t{1})) return false;
-  }
-  return true;
-}
-static_assert(every_class_may_borrow(), "or right frees are taken for wrong ones");
 
 // A link in a list of the bin's freed blocks that malloc is about to follow. Aborts if it leads out of the bin's slabs, or back.
 inline void check_link(const Bin& bin, const Block* block) {
