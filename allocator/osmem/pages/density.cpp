@@ -32,6 +32,7 @@ bool Density::certain(std::size_t bytes, bool zeroed) const {
 
 bool Density::look(const void* block, std::size_t bytes, bool zeroed, bool huge) {
   Kind& kind = kinds_[zeroed ? 1 : 0];
+  // Relaxed, here and below: counts that steer a guess; one that another thread overwrites costs a look more or less.
   // Places that differ from one look to the next; fewer where much was seen.
   const std::uint32_t places = enough(kind) ? kPlacesWhereKnown : kPlacesLookedAt;
   std::uint32_t random = looks_.fetch_add(1, std::memory_order_relaxed) * 0x9e3779b9U;

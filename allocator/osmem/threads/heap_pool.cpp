@@ -135,7 +135,7 @@ void* allocate_from(std::atomic<Heap*>& place, std::uint32_t size_class, Borrowi
   if (heap == nullptr) {
     heap = make_heap();
     if (heap == nullptr) return nullptr;
-    place.store(heap, std::memory_order_relaxed);
+    place.store(heap, std::memory_order_relaxed);  // relaxed: we hold the lock
   }
   return heap->gather(size_class, 1, borrowing).head;
 }
