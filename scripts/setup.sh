@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of packages.txt that are missing; with nothing missing, it only looks.
-# usage: scripts/setup.sh GROUP...      groups: needed tests cross soak
+# usage: scripts/setup.sh GROUP...      groups: needed tests hosts cross soak
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 wanted=
 for group in "$@"; do
   of_group=$(awk -v group="[$group]" '/^\[/ {is_in = $0 == group; next} is_in && !/^[[:space:]]*(#|$)/' "$here/packages.txt")
-  [ -n "$of_group" ] || { printf 'setup: unknown group %s; known are needed, tests, cross, soak\n' "$group" >&2; exit 2; }
+  [ -n "$of_group" ] || { printf 'setup: unknown group %s; known are needed, tests, hosts, cross, soak\n' "$group" >&2; exit 2; }
   wanted+=$of_group$'\n'
 done
 # shellcheck disable=SC2086  # one word a package

@@ -38,6 +38,7 @@ void add_doctor(CLI::App& app, Context& context);
 void add_trace(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_compare(CLI::App& app, Context& context);
+void add_merge(CLI::App& app, Context& context);
 void add_results(CLI::App& app, Context& context);
 void add_verify(CLI::App& app, Context& context);
 void add_bisect(CLI::App& app, Context& context);

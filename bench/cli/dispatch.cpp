@@ -90,6 +90,7 @@ int dispatch(Invocation invocation) {
   add_trace(app, context);
   add_report(app, context);
   add_compare(app, context);
+  add_merge(app, context);
   add_results(app, context);
   add_verify(app, context);
   add_advise(app, context);

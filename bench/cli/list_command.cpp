@@ -5,6 +5,7 @@
 
 #include "bench/allocators/adapters/adapters.hpp"
 #include "bench/cli/measure_words.hpp"
+#include "bench/output/grid.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/run/catalogue.hpp"
 #include "bench/plan/exec_program.hpp"
@@ -17,6 +18,13 @@ namespace bench::cli {
 namespace {
 
 constexpr double kAnswerWithinS = 20;
+constexpr std::size_t kWidth = 80;
+
+// A row of a listing: short facts in columns, then a sentence, which goes on below where it is long.
+std::string row(const std::string& facts, const std::string& sentence) {
+  const std::string line = facts + " " + sentence;
+  return line.size() <= kWidth ? line + "\n" : facts.substr(0, facts.find_last_not_of(' ') + 1) + "\n" + wrapped(sentence, 2, kWidth);
+}
 
 std::string version_of(Launcher& launcher, const allocators::Candidate& allocator) {
   const Attempt attempt = launcher.run(worker::Request{}, allocator, kAnswerWithinS);
@@ -31,10 +39,11 @@ std::string list_allocators(Launcher& launcher) {
     const std::string where = !library ? (known.package.empty() ? "not built here" : "not installed: apt-get install " + known.package)
                               : library->empty() ? "the C library"
                                                  : library->string();
-    out += fmt::format("{:<16} {:<11} {:<9} {}; {}\n", known.name, to_string(known.role),
-                       library ? version_of(launcher, {known.name, *library, {}}) : "-", known.summary, where);
+    out += row(fmt::format("{:<16} {:<11} {:<9}", known.name, to_string(known.role),
+                           library ? version_of(launcher, {known.name, *library, {}}) : "-"),
+               known.summary + "; " + where);
   }
-  return out + "Any shared object that exports malloc can be given by its path.\n";
+  return out + "A path names any shared object that exports malloc, calloc, realloc and free.\n";
 }
 
 std::string describe_parameters(const nlohmann::json& workload) {
@@ -48,8 +57,9 @@ std::string describe_parameters(const nlohmann::json& workload) {
       range = fmt::format("{}..{}", parameter.at("min").get<std::int64_t>(), parameter.at("max").get<std::int64_t>());
     }
     const auto unit = parameter.at("unit").get<std::string>();
-    out += fmt::format("    {}={} ({}{}): {}\n", parameter.at("name").get<std::string>(), parameter.at("default").get<std::string>(),
-                       range, unit.empty() ? "" : " " + unit, parameter.at("meaning").get<std::string>());
+    out += wrapped(fmt::format("{}={} ({}{}): {}", parameter.at("name").get<std::string>(), parameter.at("default").get<std::string>(), range,
+                               unit.empty() ? "" : " " + unit, parameter.at("meaning").get<std::string>()),
+                   4, kWidth);
   }
   return out;
 }
@@ -58,7 +68,7 @@ std::string describe_in_full(const nlohmann::json& workload) {
   std::string out;
   for (const char* key : {"operation", "origin", "threads_note", "profile"}) {
     if (const auto text = workload.at(key).get<std::string>(); !text.empty()) {
-      out += fmt::format("    {}: {}\n", key, text);
+      out += wrapped(fmt::format("{}: {}", key, text), 4, kWidth);
     }
   }
   return out + describe_parameters(workload);
@@ -66,29 +76,30 @@ std::string describe_in_full(const nlohmann::json& workload) {
 
 std::string describe_in_full(const Program& program) {
   const auto line = [](const char* key, const std::vector<std::string>& words) {
-    return words.empty() ? "" : fmt::format("    {}: {}\n", key, joined(words, " "));
+    return words.empty() ? "" : wrapped(fmt::format("{}: {}", key, joined(words, " ")), 4, kWidth);
   };
   std::string out = line("command", program.command) + line("environment", program.environment) + line("load", program.load);
-  out += program.metric.empty() ? "    operation: a run\n" : fmt::format("    throughput: what '{}' finds in the output of the load\n", program.metric);
+  out += program.metric.empty() ? "    operation: a run\n" : wrapped(fmt::format("throughput: what '{}' finds in the output of the load", program.metric), 4, kWidth);
   return out + fmt::format("    package: {}\n", program.package);
 }
 
 std::string list_workloads(Launcher& launcher, bool in_full) {
-  constexpr const char* kRow = "{:<22} {:<10} {:<8} {}\n";
+  constexpr const char* kFacts = "{:<22} {:<10} {:<7}";
   const Catalogue catalogue(launcher);
-  std::string out = fmt::format(kRow, "WORKLOAD", "KIND", "THREADS", "WHAT IT ASKS OF AN ALLOCATOR");
+  std::string out = row(fmt::format(kFacts, "WORKLOAD", "KIND", "THREADS"), "WHAT IT ASKS OF AN ALLOCATOR");
   for (const auto& workload : catalogue.workloads()) {
-    out += fmt::format(kRow, workload.at("name").get<std::string>(), workload.at("kind").get<std::string>(),
-                       workload.at("threads").get<bool>() ? "any" : "1", workload.at("question").get<std::string>());
+    out += row(fmt::format(kFacts, workload.at("name").get<std::string>(), workload.at("kind").get<std::string>(),
+                           workload.at("threads").get<bool>() ? "any" : "1"),
+               workload.at("question").get<std::string>());
     out += in_full ? describe_in_full(workload) : "";
   }
   for (const auto& program : ready_programs(launcher.layout().share / "programs")) {
     const auto missing = missing_need(program);
-    out += fmt::format(kRow, program.name, "program", "own", missing ? "not installed: apt-get install " + program.package : program.question);
+    out += row(fmt::format(kFacts, program.name, "program", "own"), missing ? "not installed: apt-get install " + program.package : program.question);
     out += in_full ? describe_in_full(program) : "";
   }
   for (const auto& missing : missing_workloads(launcher.layout())) {
-    out += fmt::format("{:<22} not built: apt-get install {}, then build again\n", missing.name, missing.package);
+    out += row(fmt::format("{:<22}", missing.name), fmt::format("not built: apt-get install {}, then build again", missing.package));
   }
   return out;
 }
@@ -97,7 +108,7 @@ std::string list_metrics() {
   constexpr const char* kBetter[] = {"higher", "lower", "-"};
   std::string out = fmt::format("{:<22} {:<7} {:<7} {}\n", "METRIC", "UNIT", "BETTER", "WHAT IT IS");
   for (const auto& metric : metrics()) {
-    out += fmt::format("{:<22} {:<7} {:<7} {}\n", metric.name, metric.unit, kBetter[static_cast<int>(metric.direction)], metric.meaning);
+    out += row(fmt::format("{:<22} {:<7} {:<7}", metric.name, metric.unit, kBetter[static_cast<int>(metric.direction)]), std::string(metric.meaning));
   }
   return out;
 }
@@ -106,7 +117,7 @@ std::string list_suites(const Layout& layout) {
   std::string out = fmt::format("{:<16} {:<6} {:<7} {:<11} {}\n", "SUITE", "LINES", "BLOCKS", "MIN-TIME, S", "WHAT FOR");
   for (const auto& name : suite_names(layout.share / "suites")) {
     const Suite suite = load_suites(layout.share / "suites", {name}, usable_cpus());
-    out += fmt::format("{:<16} {:<6} {:<7} {:<11} {}\n", name, suite.lines.size(), suite.repetitions, suite.min_time_s, suite.purpose);
+    out += row(fmt::format("{:<16} {:<6} {:<7} {:<11}", name, suite.lines.size(), suite.repetitions, suite.min_time_s), suite.purpose);
   }
   return out;
 }

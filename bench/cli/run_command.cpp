@@ -17,6 +17,7 @@ struct RunWords {
   std::string huge_pages;
   std::string threads;
   std::string min_time;
+  std::string shard;
 
   void declare(CLI::App& command);
   [[nodiscard]] RunOptions read(const Invocation& invocation) const;
@@ -84,6 +85,10 @@ RunOptions RunWords::read(const Invocation& invocation) const {
   if (!min_time.empty()) {
     options.min_time_s = parse_seconds("--min-time", min_time);
   }
+  options.shard = shard.empty() ? shard_of_environment() : std::optional(parse_shard(shard));
+  if (shard.empty() && options.shard) {  // so that --resume goes on with the same part, whatever the environment says then
+    options.words.insert(std::find(options.words.begin(), options.words.end(), "--"), "--shard=" + to_string(*options.shard));
+  }
   check_flags(invocation.after_dashes);
   options.worker_flags = invocation.after_dashes;
   return options;
@@ -103,6 +108,8 @@ void RunWords::declare(CLI::App& command) {
       ->take_last()->type_name("MODE");
   command.add_option("--threads", threads, "thread counts, such as 1,2,cpus,2cpus or 1..2cpus (1, 2, 4, ... twice the CPUs); default: the suite's")
       ->take_last()->type_name("LIST");
+  command.add_option("--shard", shard, "part I of N of the plan's cells, for several hosts; bench merge joins them; default: GTEST_SHARD_INDEX, TEST_SHARD_INDEX")
+      ->take_last()->type_name("I/N");
   command.add_option("--min-time", min_time, "seconds to which each workload is calibrated")->take_last()->type_name("SECONDS");
 }
 

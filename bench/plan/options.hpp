@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/plan/exec_program.hpp"
+#include "bench/plan/shard.hpp"
 
 namespace bench {
 
@@ -36,6 +37,7 @@ struct RunOptions {
   std::optional<double> budget_s;              // seconds of the whole run in which open cells are measured again
   std::optional<double> first_blocks_s;        // no block begins later after the start, but the first; none: all are made
   std::optional<double> bytes_per_cpu;         // memory that costs as much as one CPU
+  std::optional<Shard> shard;                  // of the cells, that alone
   std::string baseline;                        // empty: glibc if it takes part, else the first compared with
   std::filesystem::path out;                   // empty: a new folder under results/local
   std::filesystem::path resume;                // a folder to go on in; empty: a new run

@@ -435,6 +435,26 @@ void check_counters(Measure measure) {
   }
 }
 
+// Leaves the cells that are the shard's own.
+void take_shard(Plan& plan, const Shard& shard) {
+  if (static_cast<std::size_t>(shard.count) > plan.cells.size()) {
+    throw UsageError("the plan has " + std::to_string(plan.cells.size()) + (plan.cells.size() == 1 ? " cell" : " cells") +
+                     ", too few for " + std::to_string(shard.count) + " shards: ask for fewer");
+  }
+  std::vector<std::unique_ptr<Cell>> own;
+  for (std::size_t n = 0; n < plan.cells.size(); ++n) {
+    plan.cells_of_all_shards.emplace_back(plan.cells[n]->workload(), plan.cells[n]->threads());
+    if (shard.holds(n)) {
+      own.push_back(std::move(plan.cells[n]));
+    }
+  }
+  plan.cells = std::move(own);
+  std::erase_if(plan.needs, [&plan](const Need& need) {
+    return std::none_of(plan.cells.begin(), plan.cells.end(), [&need](const auto& cell) { return cell->label() == need.cell; });
+  });
+  plan.shard = shard;
+}
+
 }  // namespace
 
 Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
@@ -452,6 +472,9 @@ Plan make_plan(const RunOptions& options, const allocators::Registry& registry, 
   plan.repetitions = options.repetitions.value_or(suite.repetitions);
   plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);
   add_cells(plan, options, suite, registry, launcher);
+  if (options.shard) {
+    take_shard(plan, *options.shard);
+  }
   check_fit(plan.needs, available_memory_bytes(), plan.field.allocators.size(), options.budget_s);
   warn_of_threads(plan);
   return plan;

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/allocators/registry.hpp"
@@ -31,6 +33,8 @@ struct Plan {
   std::uint64_t seed = 1;
   std::vector<Warning> warnings;
   std::vector<Need> needs;  // of cells that last
+  std::optional<Shard> shard;
+  std::vector<std::pair<std::string, int>> cells_of_all_shards;  // workload, threads; empty without shards
 
   [[nodiscard]] const allocators::Candidate& baseline() const { return field.allocators[field.baseline]; }
 };

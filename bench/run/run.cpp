@@ -44,10 +44,12 @@ std::string today() {
   return text;
 }
 
-// results/local/<date>-<host>-<n>, the first that is not there yet.
-fs::path new_folder() {
+// results/local/<date>-<host>-<n>, the first that is not there yet; of a shard <date>-<host>-shard-<i>-of-<count>-<n>, as shards that
+// start together would all take the same.
+fs::path new_folder(const std::optional<Shard>& shard) {
+  const std::string part = shard ? fmt::format("shard-{}-of-{}-", shard->index, shard->count) : "";
   for (int n = 1;; ++n) {
-    const fs::path folder = fs::path("results") / "local" / (today() + "-" + host_name() + "-" + std::to_string(n));
+    const fs::path folder = fs::path("results") / "local" / (today() + "-" + host_name() + "-" + part + std::to_string(n));
     std::error_code error;
     if (!fs::exists(folder, error)) {
       return folder;
@@ -171,6 +173,9 @@ RunFacts facts_of(const Plan& plan, const RunOptions& options, json allocator_ro
   facts.environment["suite"] = plan.suite;
   facts.environment["seed"] = plan.seed;
   facts.environment["baseline"] = facts.baseline;
+  if (plan.shard) {
+    facts.environment["shard"] = {{"index", plan.shard->index}, {"count", plan.shard->count}, {"cells", plan.cells_of_all_shards}};
+  }
   return facts;
 }
 
@@ -178,7 +183,8 @@ std::string headline(const Plan& plan, const fs::path& out) {
   const auto counted = [](std::size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); };
   const double minutes = block_seconds(plan.needs, plan.field.allocators.size()) * plan.repetitions / 60;
   const std::string lasting = plan.needs.empty() ? "" : ", about " + std::to_string(static_cast<int>(minutes) + 1) + " minutes at the workloads' own pace";
-  return counted(plan.cells.size(), "cell") + ", " + counted(plan.field.allocators.size(), "allocator") + ", " +
+  const std::string part = plan.shard ? " (shard " + to_string(*plan.shard) + " of " + std::to_string(plan.cells_of_all_shards.size()) + ")" : "";
+  return counted(plan.cells.size(), "cell") + part + ", " + counted(plan.field.allocators.size(), "allocator") + ", " +
          counted(static_cast<std::size_t>(plan.repetitions), "block") + " in random order (seed " + std::to_string(plan.seed) + "), baseline " +
          plan.baseline().name + lasting + "; results in " + out.string();
 }
@@ -279,7 +285,7 @@ RunResult run(const RunOptions& options) {
   }
 
   RunResult result;
-  result.out = !options.resume.empty() ? options.resume : options.out.empty() ? new_folder() : options.out;
+  result.out = !options.resume.empty() ? options.resume : options.out.empty() ? new_folder(options.shard) : options.out;
   RunRecord record(result.out);
   if (options.resume.empty()) {
     record.set_command(options.words, fs::current_path());

@@ -154,7 +154,8 @@ class Whole(BenchTest):
 
     def test_own_libraries_have_the_version_of_the_project(self) -> None:
         version = self.bench("--version").stdout.split()[-1]
-        listed = {line.split()[0]: line.split()[2] for line in self.bench("list", "allocators").stdout.splitlines()[1:-1]}
+        listed = {line.split()[0]: line.split()[2] for line in self.bench("list", "allocators").stdout.splitlines()[1:-1]
+                  if not line.startswith(" ")}
         for name in ["osmem", "limit", "osmem-classic", "freelist", "altmem", "live-bytes"]:
             self.assertEqual(listed[name], version, name)
 
@@ -176,6 +177,10 @@ class Whole(BenchTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         for word in ["glibc", "jemalloc", "random-replace", "throughput", "quick", "slots="]:
             self.assertIn(word, done.stdout)
+        for words in [["list"], ["list", "--verbose"], ["help"], ["help", "verdicts"]]:
+            lines = self.bench(*words).stdout.splitlines()
+            # A path or a name may be longer than a line; nothing else is.
+            self.assertEqual([line for line in lines if len(line) > 80 and " " in line.strip()], [])
 
     def test_a_module_of_the_users_is_measured(self) -> None:
         done = self.run_bench("--allocator=limit", "--against=glibc", f"--workload={fixture('misbehaving')}", "--timeout=1")
