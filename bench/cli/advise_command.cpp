@@ -301,6 +301,16 @@ int advise(const AdviseWords& words, const Invocation& invocation) {
   return status;
 }
 
+// What holds for a part of a program is no advice for the whole.
+void check_is_whole(const std::string& trace) {
+  trace::Reader reader{fs::path(trace)};
+  while (reader.next()) {
+  }
+  if (!reader.truncated().empty()) {
+    throw UsageError(trace + ": " + reader.truncated() + "; record it again, or take an undamaged copy");
+  }
+}
+
 void check(const AdviseWords& words, const Invocation& invocation) {
   const bool has_program = !invocation.after_dashes.empty();
   if (words.stray.empty() && !has_program) {
@@ -325,6 +335,7 @@ void check(const AdviseWords& words, const Invocation& invocation) {
       throw UsageError(fmt::format("{} has no use with a trace: nothing is run but its calls", option));
     }
   }
+  check_is_whole(first);
 }
 
 void declare(CLI::App& command, AdviseWords& words) {

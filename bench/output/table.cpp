@@ -4,19 +4,16 @@
 //   workload  threads     glibc        osmem      jemalloc
 //   pair            1  45.2 M/s  1.85 ±0.05 +  0.91 ±0.02 -
 //
-// The mark after a ratio is the verdict: better, worse, the same or not decided. It
-// means the same in all parts, although more is better in one and less in the others. A part that
-// is too wide for the terminal leaves out the intervals; if it is still too wide its allocators are
-// spread over several tables.
+// The mark after a ratio is the verdict: better, worse, the same or not decided. It means the same in all parts, although more is
+// better in one and less in the others. A part that is too wide for the terminal leaves out the intervals; if it is still too wide its
+// allocators are spread over several tables.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
-#include <iterator>
 #include <limits>
-#include <sstream>
 #include <utility>
 
 #include "bench/output/format.hpp"
@@ -30,8 +27,7 @@
 namespace bench {
 namespace {
 
-// What one part of the table shows: ratios of one metric, and beside them the figures of another if
-// it has a name.
+// What one part of the table shows: ratios of one metric, and beside them the figures of another if it has a name.
 struct Part {
   std::string_view metric;
   std::string_view beside;
@@ -436,14 +432,6 @@ std::string legend(const Report& report, const Style& style) {
   return wrapped(text, 0, static_cast<std::size_t>(style.width));
 }
 
-std::string failures(const Report& report, const Style& style) {
-  std::string text;
-  for (const std::string& line : failure_lines(report)) {
-    text += wrapped(line, 2, static_cast<std::size_t>(style.width));
-  }
-  return text.empty() ? text : painted("Failures", Paint::kHeading, style.colour) + '\n' + text;
-}
-
 std::string warnings(const Report& report, const Style& style) {
   const auto width = static_cast<std::size_t>(style.width);
   std::string text;
@@ -465,6 +453,8 @@ std::string list_of(std::string_view title, const std::vector<std::string>& line
   return text;
 }
 
+std::string failures(const Report& report, const Style& style) { return list_of("Failures", failure_lines(report), style); }
+
 std::string answer(const Report& report, const Style& style) {
   std::vector<std::string> lines;
   for (const ParetoFront& front : fronts(report)) {
@@ -477,31 +467,13 @@ std::string prices(const Report& report, const Style& style) {
   return list_of("Cheapest, by the memory that costs as much as one CPU", price_lines(report), style);
 }
 
-}  // namespace
-
-namespace {
-
-std::vector<std::string> words_of(const std::string& line) {
-  std::istringstream in(line);
-  return {std::istream_iterator<std::string>(in), {}};
-}
-
-// What the machine charges for memory, at most 80 columns wide: ratios of work that faults hold for such machines.
+// What the machine charges for memory: ratios of work that faults hold for such machines.
 std::string host(const Report& report) {
   const auto card = report.facts.environment.find("card");
   if (card == report.facts.environment.end() || !card->is_object() || !card->contains("line")) {
     return "";
   }
-  std::string out;
-  std::string row = "Host:";
-  for (const std::string& word : words_of(card->at("line").get<std::string>())) {
-    if (row.size() + 1 + word.size() > 80) {
-      out += row + '\n';
-      row = " ";
-    }
-    row += ' ' + word;
-  }
-  return out + row + '\n';
+  return wrapped("Host: " + card->at("line").get<std::string>(), 0, 80);
 }
 
 }  // namespace
