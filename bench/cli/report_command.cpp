@@ -1,4 +1,4 @@
-// bench report: one page that shows stored runs.
+// bench report: one page that shows stored runs, or how figures went from run to run.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -7,6 +7,7 @@
 
 #include "bench/cells/layout.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/output/history.hpp"
 #include "bench/output/page.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
@@ -18,11 +19,12 @@ namespace fs = std::filesystem;
 
 struct ReportWords {
   std::vector<std::string> folders;
+  std::string history;
   std::string out;
 };
 
-std::string page_template() {
-  const fs::path file = find_layout().share / "report" / "page.html";
+std::string page_template(const char* name) {
+  const fs::path file = find_layout().share / "report" / name;
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
@@ -32,7 +34,31 @@ std::string page_template() {
   return text.str();
 }
 
+void write_one_file(const std::string& file, const std::string& page) {
+  write_whole_file(file, page, "choose another file");
+  write_stdout(fmt::format("{} ({} KiB)\n", file, (page.size() + 1023) / 1024));
+}
+
+int write_history(const ReportWords& words) {
+  const History history = read_history(words.history);
+  const std::string page = render_page(page_template("history.html"), history_data(history));
+  for (const LeftOut& each : history.left_out) {
+    write_stdout(fmt::format("left out: {}\n", each.why));
+  }
+  write_one_file(!words.out.empty() ? words.out : (fs::path(words.history) / "history.html").string(), page);
+  return kAllMeasured;
+}
+
 int write_report(const ReportWords& words) {
+  if (!words.history.empty()) {
+    if (!words.folders.empty()) {
+      throw UsageError("--history takes the runs in a directory: " + words.folders[0] + " has no use here");
+    }
+    return write_history(words);
+  }
+  if (words.folders.empty()) {
+    throw UsageError("give the directory of a run, or --history with a directory of such");
+  }
   write_page(words.folders, !words.out.empty() ? words.out : (fs::path(words.folders[0]) / "report.html").string());
   return kAllMeasured;
 }
@@ -46,16 +72,17 @@ void write_page(const std::vector<std::string>& folders, const std::string& file
     auto timelines = read_timelines(folder);
     runs.push_back({std::move(run), std::move(timelines)});
   }
-  const std::string page = render_page(page_template(), page_data(runs));
-  write_whole_file(file, page, "choose another file");
-  write_stdout(fmt::format("{} ({} KiB)\n", file, (page.size() + 1023) / 1024));
+  const std::string page = render_page(page_template("report.html"), page_data(runs));
+  write_one_file(file, page);
 }
 
 void add_report(CLI::App& app, Context& context) {
   auto words = std::make_shared<ReportWords>();
   CLI::App* command = app.add_subcommand("report", "Write a page that shows stored runs: one HTML file that needs no network");
-  command->add_option("runs", words->folders, "directories of runs, as bench left them")->required()->type_name("DIR");
-  command->add_option("-o,--output", words->out, "default: report.html in the first directory")->take_last()->type_name("FILE");
+  command->add_option("runs", words->folders, "directories of runs, as bench left them")->type_name("DIR");
+  command->add_option("--history", words->history, "instead: the runs in this directory by date, each metric with its change points")
+      ->take_last()->type_name("DIR");
+  command->add_option("-o,--output", words->out, "default: report.html in the first directory, or history.html in that of --history")->take_last()->type_name("FILE");
   command->callback([words, &context] { context.action = [words] { return write_report(*words); }; });
 }
 

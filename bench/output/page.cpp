@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -13,6 +12,7 @@
 
 #include "bench/model/metric.hpp"
 #include "bench/output/index.hpp"
+#include "bench/output/page_numbers.hpp"
 #include "bench/stats/pareto.hpp"
 
 namespace bench {
@@ -21,21 +21,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kPointsOfTimeline = 160;  // more than a chart's pixels show apart
-
-// Five digits: more than an interval can carry, and they compress well.
-double short_number(double value) { return std::strtod(fmt::format("{:.5g}", value).c_str(), nullptr); }
-
-ordered_json brief(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? ordered_json(short_number(*value)) : ordered_json(nullptr);
-}
-
-ordered_json low_end(const std::optional<Interval>& interval) {
-  return interval ? brief(interval->low) : ordered_json(nullptr);
-}
-
-ordered_json high_end(const std::optional<Interval>& interval) {
-  return interval ? brief(interval->high) : ordered_json(nullptr);
-}
 
 std::string_view better(Direction direction) {
   switch (direction) {
@@ -347,6 +332,22 @@ std::map<std::string, std::string> kinds_of(const Report& report) {
   return kinds;
 }
 
+// Within which 95 % of the ratios of two equal slices of work lie, by the host's card; null if it has no such figure.
+ordered_json band_json(const RunFacts& facts) {
+  const auto card = facts.environment.find("card");
+  const auto costs = card != facts.environment.end() && card->is_object() ? card->find("costs") : card;
+  if (card == facts.environment.end() || !card->is_object() || costs == card->end() || !costs->is_object()) {
+    return nullptr;
+  }
+  const auto spread = costs->find("slice_spread");
+  if (spread == costs->end() || !spread->is_number() || !(spread->get<double>() > 0)) {
+    return nullptr;
+  }
+  constexpr double kOfNormal = 1.96;  // standard deviations
+  const double half = kOfNormal * spread->get<double>();
+  return {short_number(std::exp(-half)), short_number(std::exp(half))};
+}
+
 ordered_json run_json(const PageRun& page_run) {
   const Report report = digest(page_run.run.facts, page_run.run.samples);
   const Places places(report);
@@ -371,6 +372,7 @@ ordered_json run_json(const PageRun& page_run) {
                       {"environment", report.facts.environment},
                       {"warnings", warnings_json(report)},
                       {"failures", failure_lines(report)},
+                      {"aa_band", band_json(report.facts)},
                       {"figures", figures_json(report, places)},
                       {"views", views_json(report, places)},
                       {"timelines", timelines_json(page_run.timelines)}};

@@ -1,4 +1,4 @@
-// Opens the page of `bench report` in a headless Chromium, as a reader does.
+// Opens the pages of `bench report` and `bench report --history` in a headless Chromium, as a reader does.
 //
 // Proves: one file that asks nothing of a network, no error under its own content security policy, every section drawn, each choice
 // changes what is shown and stands in the URL, works by keyboard and on a narrow screen, gives back the samples that were measured.
@@ -7,7 +7,7 @@
 // usage: node page_test.mjs --bench BENCH --run DIR [--pictures FOLDER]      exit code 77: no browser here
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -140,14 +140,70 @@ const tests = {
   },
 };
 
+// Three runs by date, osmem's throughput a fifth lower in the last; and a folder of another format.
+function history(folder) {
+  const runs = join(folder, "history");
+  const rows = readFileSync(join(given.run, "samples.csv"), "utf8").trimEnd().split("\n");
+  for (const [day, factor] of [[1, 1], [2, 1], [3, 0.8]]) {
+    const run = join(runs, `run${day}`);
+    mkdirSync(run, { recursive: true });
+    const slower = (row) => row.replace(/(,osmem,throughput,ops\/s,)([^,]+)/, (_, before, value) => `${before}${Number(value) * factor}`);
+    writeFileSync(join(run, "samples.csv"), [...rows.map(slower), ""].join("\n"));
+    const environment = JSON.parse(readFileSync(join(given.run, "environment.json"), "utf8"));
+    writeFileSync(join(run, "environment.json"), JSON.stringify({ ...environment, date: `2026-01-0${day}`, commit: `${day}`.repeat(40) }));
+  }
+  mkdirSync(join(runs, "older"));
+  cpSync(join(given.run, "environment.json"), join(runs, "older", "environment.json"));
+  writeFileSync(join(runs, "older", "samples.csv"), "repetition,workload\n0,pair\n");
+  return runs;
+}
+
+const historyTests = {
+  async "names the change point, its commit, and what is left out"(page) {
+    assert.match(await text(page, "#table .drawn"), /osmem[^]*\u25bc 0\.80[^]*33333333/);
+    assert.doesNotMatch(await text(page, "#table .drawn"), /22222222/);
+    assert.match(await text(page, "#left-out"), /older.*not the header/);
+    assert.ok((await page.locator("#kinds svg[role=img]").count()) > 0);
+    assert.match(await page.locator("#cells svg[role=img]").first().getAttribute("aria-label"), /1 change point/);
+  },
+  async "another metric, a filter and an allocator change what is shown, and stand in the address"(page) {
+    const before = await text(page, "#table .drawn");
+    await page.selectOption("#choose-metric", "peak_rss");
+    assert.notEqual(await text(page, "#table .drawn"), before);
+    await page.fill("#filter", "larson");
+    const titles = await page.locator("#cells h3").allInnerTexts();
+    assert.ok(titles.length > 0 && titles.every((title) => title.includes("larson")), titles.join());
+    await page.uncheck("input[data-choice=allocators][value=osmem]");
+    assert.match(await hash(page), /metric=peak_rss.*allocators=.*filter=larson/);
+    const address = page.url();
+    await page.goto("about:blank");
+    await page.goto(address);
+    await page.waitForSelector("#cells svg[role=img]");
+    assert.deepEqual(await page.locator("#cells h3").allInnerTexts(), titles);
+    assert.equal(await page.isChecked("input[data-choice=allocators][value=osmem]"), false);
+  },
+  async "every choice can be reached by keyboard"(page) {
+    const reached = new Set();
+    for (let i = 0; i < 20; ++i) {
+      await page.keyboard.press("Tab");
+      reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.value || ""));
+    }
+    for (const id of ["choose-metric", "filter", "osmem"]) assert.ok(reached.has(id), `${id} is not reached`);
+  },
+};
+
 const folder = mkdtempSync(join(tmpdir(), "page-test-"));
 const run = prepared(folder);
 const file = join(folder, "report.html");
 execFileSync(given.bench, ["report", run, "-o", file], { stdio: ["ignore", "ignore", "inherit"] });
+const historyFile = join(folder, "history.html");
+execFileSync(given.bench, ["report", "--history", history(folder), "-o", historyFile], { stdio: ["ignore", "ignore", "inherit"] });
+const pages = [{ file, ready: "#pareto svg[role=img]", tests }, { file: historyFile, ready: "#cells svg[role=img]", tests: historyTests }];
+const cases = pages.flatMap(({ tests: all, ...rest }) => Object.entries(all).map(([name, test]) => ({ ...rest, name, test })));
 const browser = await chromium.launch({ executablePath: kBrowser, args: ["--no-sandbox", "--disable-gpu"] });
 let failed = 0;
 for (const { width, scheme } of [{ width: 1280, scheme: "light" }, { width: 400, scheme: "dark" }]) {
-  for (const [name, test] of Object.entries(tests)) {
+  for (const { file: opened, ready, name, test } of cases) {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, acceptDownloads: true, permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     page.setDefaultTimeout(60000);
@@ -156,8 +212,8 @@ for (const { width, scheme } of [{ width: 1280, scheme: "light" }, { width: 400,
     page.on("pageerror", (error) => trouble.push(error.stack));
     page.on("request", (request) => /^(file|data|blob|about):/.test(request.url()) || trouble.push(`asked for ${request.url()}`));
     try {
-      await page.goto(`file://${file}`);
-      await page.waitForSelector("#pareto svg[role=img]");
+      await page.goto(`file://${opened}`);
+      await page.waitForSelector(ready);
       await test(page, run);
       assert.deepEqual(trouble, []);
       const [scrolls, fits] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);

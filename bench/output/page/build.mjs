@@ -1,16 +1,17 @@
-// Builds the page: src/page.html with the style and the script, and what they use of the charting library, inside it. Its place for the
+// Builds a page: src/page.html with the style and the script, and what they use of the charting library, inside it. Its place for the
 // data, @BENCH_DATA@, is filled in by `bench report`.
 //
-// usage: node build.mjs OUTPUT.html
+// usage: node build.mjs report|history OUTPUT.html
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const output = process.argv[2];
-if (!output) {
-  console.error("usage: node build.mjs OUTPUT.html");
+const [, , which, output] = process.argv;
+const entry = { report: "main.js", history: "history.js" }[which];
+if (!entry || !output) {
+  console.error("usage: node build.mjs report|history OUTPUT.html");
   process.exit(2);
 }
 
@@ -39,6 +40,7 @@ function put(page, mark, text) {
 const inScript = (code) => code.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
 
 let page = readFileSync(join(here, "src", "page.html"), "utf8");
+page = put(page, "<title>bench report</title>", `<title>bench ${which}</title>`);
 page = put(page, "/*STYLE*/", await bundled("page.css"));
-page = put(page, "/*SCRIPT*/", inScript(await bundled("main.js")));
+page = put(page, "/*SCRIPT*/", inScript(await bundled(entry)));
 writeFileSync(output, page);

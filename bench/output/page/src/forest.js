@@ -1,5 +1,5 @@
 // Forest plot: a row a cell, in it a mark an allocator: the ratio to the baseline and its 95 % interval. What differs by the verdict is
-// filled; what does not is hollow. The grey band is what two copies of one library differ by on this host.
+// filled; what does not is hollow. The grey band is what equal slices of work of one library differ by on this host.
 import * as Plot from "@observablehq/plot";
 import { described, legend, ratioDomain, ratioTicks, tickText, widthOf } from "./looks.js";
 import { element, intervalText, metricTitle, plural, ratioText } from "./words.js";
@@ -81,7 +81,7 @@ export function drawForest(place, view, looks, choice) {
   const direction = metric.better === "higher" ? "right of 1 is better" : metric.better === "lower" ? "left of 1 is better" : "neither side is better";
   const words = `${metricTitle(choice.metric)} relative to ${view.baseline}, ${plural(rows.length, "cell")}; ${direction}`;
   figure.append(described(chart(view, looks, rows, widthOf(figure), choice.band), `${words}. The table at the end has every figure.`));
-  const band = choice.band ? ` Grey band: two copies of one library differ by that much here (${ratioText(choice.band[0])} to ${ratioText(choice.band[1])}).` : " This run knows no spread of two copies of one library, so no band is drawn.";
+  const band = choice.band ? ` Grey band: 95 % of the ratios of two equal slices of work of one library lie within it on this host (${choice.band[0].toFixed(3)} to ${choice.band[1].toFixed(3)}, by the host card).` : " The host card of this run has no spread of equal slices of work (A/A), so no band is drawn.";
   figure.append(element("figcaption", {}, `${words}${count > rows.length ? ` of ${count}` : ""}. Lines: 95 % intervals; filled: differs by the verdict; hollow: does not, or not decided; a figure with an arrow lies outside the axis.${band}`));
 }
 
