@@ -199,6 +199,7 @@ void maintain() {
       heap->note_share();
       for (Bin& bin : heap->bins) arm(bin, kLaterLooks);
       heap->release_empty();
+      heap->purge_old_tails(now, age_ms);
       flush_own_chains();
     }
   }

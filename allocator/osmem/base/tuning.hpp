@@ -26,11 +26,14 @@ inline constexpr std::uint64_t kLongestAgeMs = 2000;
 inline constexpr std::size_t kSlackShare = 128;
 inline constexpr std::size_t kLeastSlackShare = 16;
 inline constexpr std::size_t kMostSlackShare = 1024;
-// And at least, in pages: small programs differ by single ones.
-inline constexpr std::ptrdiff_t kLeastSlackPages = 16;
+// And at least, in pages, as many as are not worth being looked for: mstress, 2 MiB, makes half the faults that a slack of 16 costs it.
+inline constexpr std::ptrdiff_t kLeastSlackPages = 128;
 
 // Up to 33 pages the kernel invalidates page by page, above it flushes once: a purge of 34 may cost a tenth of one of 33.
 inline constexpr std::uint32_t kCheapPurgePages = 34;
+// Ranges below this, in pages, do not go back for want of demand: single pages lie between blocks in use, and their purges and faults cost
+// more than the peak that they spare.
+inline constexpr std::uint32_t kLeastExcessPages = 8;
 // Shorter ranges wait for neighbours so many ages longer.
 inline constexpr std::uint64_t kShortRangeAges = 2;
 

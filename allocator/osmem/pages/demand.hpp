@@ -55,6 +55,10 @@ class Demand {
   // Whether that many more needed pages are the most that were needed lately.
   [[nodiscard]] bool would_raise_peak(std::size_t pages) const { return get(needed_) + static_cast<std::ptrdiff_t>(pages) > peak(); }
 
+  [[nodiscard]] bool is_near_limit() const {
+    return near_limit_pages_ != 0 && get(needed_) + std::max<std::ptrdiff_t>(get(supply_), 0) > near_limit_pages_;
+  }
+
   // How many free pages have to go back; 0 while all is within bounds.
   [[nodiscard]] std::size_t excess() const {
     const std::ptrdiff_t supply = get(supply_);
@@ -68,7 +72,7 @@ class Demand {
     return static_cast<std::size_t>(std::min(supply, resident - demand - slack / 2));
   }
 
-  // None of the free pages could go back: nobody tries again before there are more of them by the slack, or a window has passed.
+  // No more of the free pages could go back: nobody tries again before there are more of them by the slack, or a window has passed.
   void refuse() { set(refused_supply_, get(supply_)); }
 
   // Once a window has passed the demand before it is forgotten.

@@ -38,12 +38,15 @@ void make_room() {
     std::uint64_t age_ms;
     std::uint32_t least_pages;
   };
-  const Step steps[] = {{g_price.age_ms() / 2, kCheapPurgePages}, {0, kCheapPurgePages}, {0, 1}};
+  // Short ranges go at once near a limit only. Otherwise they wait until they are old: pages that lie between blocks in use are wanted again
+  // soonest, and to give back one costs as much as to give back many.
+  const std::uint32_t least_pages = g_demand.is_near_limit() ? 1 : kLeastExcessPages;
+  const Step steps[] = {{g_price.age_ms() / 2, kCheapPurgePages}, {0, kCheapPurgePages}, {0, least_pages}};
   std::size_t gone = 0;
   for (const Step& step : steps) {
     if (gone < excess) gone += give_back(excess - gone, step.age_ms, step.least_pages);
   }
-  if (gone == 0) g_demand.refuse();
+  if (gone < excess) g_demand.refuse();
   g_making_room.store(false, std::memory_order_relaxed);  // relaxed: as above
 }
 

@@ -62,6 +62,7 @@ void Heap::initialise() {
   extra_freed_bytes = 0;
   note_share();
   loans_left = kLoansPerStep;
+  has_tails = false;
 }
 
 void Heap::note_share() {
@@ -180,6 +181,19 @@ void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
   if (g_demand.excess() == 0 || owner == 0) [[likely]] return;
   release_empty();
   store::make_room();
+  if (g_demand.excess() != 0) purge_tails();
+}
+
+template <typename Visit>
+void Heap::for_each_slab(Visit visit) {
+  for (std::uint32_t c = 1; c < kClassCount; ++c) {
+    const Bin& bin = bins[c];
+    for (std::uint32_t n = bin.partial; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    for (std::uint32_t n = bin.full; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    if (bin.carving != 0 && slab_numbered(bin.carving)->list == SlabList::kNone) {
+      visit(slab_numbered(bin.carving));
+    }
+  }
 }
 
 // Gives those of a slab's touched pages back that no block was handed out of, a bit for each.
@@ -195,7 +209,25 @@ void Heap::purge_pages(Slab* slab, std::uint32_t idle) {
   }
 }
 
+// The touched pages behind a slab's last block, a bit for each: no block reaches into them.
+std::uint32_t Heap::tail_of(const Slab& slab) { return slab.touched_pages & ~((1U << slab.pages_of(slab.capacity)) - 1); }
+
+// Tails stay as supply at first, for the slab may soon be of another class: to give them back one by one cost more than all else where
+// slabs change their class all the time (decisions/slab-tails.md).
+void Heap::note_tail(const Slab& slab) {
+  if (tail_of(slab) == 0 || has_tails) return;
+  has_tails = true;
+  tails_since_ms = last_seen_ms;
+}
+
+void Heap::purge_tails() {
+  if (!has_tails) return;
+  has_tails = false;
+  for_each_slab([](Slab* slab) { purge_pages(slab, tail_of(*slab)); });
+}
+
 void Heap::purge_idle() {
+  purge_tails();
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     if (bins[c].carving == 0) continue;
     Slab* slab = slab_numbered(bins[c].carving);
@@ -290,8 +322,7 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
   }
   bin.carving = slice + 1;
   count_slab(bin);
-  // No block will ever reach into the pages behind the last one.
-  purge_pages(&slab, touched_pages & ~((1U << slab.pages_of(slab.capacity)) - 1));
+  note_tail(slab);
 }
 
 // All its blocks are back and none is on its way: the run goes to the heap's cache or home.
@@ -364,18 +395,6 @@ void Heap::take_in(std::uintptr_t arrived) {
   arriving_bytes.fetch_sub(bytes, std::memory_order_relaxed);  // relaxed: a figure
 }
 
-template <typename Visit>
-void Heap::for_each_slab(Visit visit) {
-  for (std::uint32_t c = 1; c < kClassCount; ++c) {
-    const Bin& bin = bins[c];
-    for (std::uint32_t n = bin.partial; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
-    for (std::uint32_t n = bin.full; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
-    if (bin.carving != 0 && slab_numbered(bin.carving)->list == SlabList::kNone) {
-      visit(slab_numbered(bin.carving));
-    }
-  }
-}
-
 void Heap::set_owner(std::uintptr_t thread) {
   owner = thread;
   for_each_slab([thread](Slab* slab) {
@@ -395,6 +414,7 @@ void Heap::adopt(Heap& from, Slab* slab) {
   --from.bins[c].used_slabs;
   from.slices_in_use -= slab_slices(c);
   count_slab(bin);
+  note_tail(*slab);
   slab->heap.store(this, std::memory_order_relaxed);  // relaxed: whoever sends blocks to the old heap has them sent on
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {

@@ -62,6 +62,8 @@ struct Heap {
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
   std::size_t until_guard_bytes;   // of refills, until one hands out a guarded block: see api/guarded.hpp
+  std::uint64_t tails_since_ms;    // if `has_tails`: since when
+  bool has_tails;                  // some slabs have resident pages behind their last block
   bool trickles;                   // the thread calls now and then only
   Heap* next_idle;                 // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there
@@ -110,7 +112,15 @@ struct Heap {
   // Gives the cached empty slabs and runs back to the page heap.
   void release_empty();
 
-  // Gives back what is resident of pages that were not yet handed out, in slabs that started where others had ended.
+  // Gives back the resident pages behind the last blocks of slabs, which no block reaches: O(slabs) if there are any.
+  void purge_tails();
+
+  // The same for those that an age ago were there already. Owner thread only.
+  void purge_old_tails(std::uint64_t now_ms, std::uint64_t age_ms) {
+    if (has_tails && now_ms - tails_since_ms >= age_ms) purge_tails();
+  }
+
+  // These, and what is resident of pages that were not yet handed out in the slabs that are carved from.
   void purge_idle();
 
   // The slab changes hands: from a pooled heap to this one. Pool's lock held.
@@ -140,6 +150,8 @@ struct Heap {
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
   void use_pages(Slab* slab, std::uint32_t pages_before);
   static void purge_pages(Slab* slab, std::uint32_t idle);
+  static std::uint32_t tail_of(const Slab& slab);
+  void note_tail(const Slab& slab);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
   void count_slab(Bin& bin);

@@ -2,14 +2,15 @@
 // another length finds kept ones coalesced; calloc clears reused ones; small requests of large alignment and longer blocks
 // share no books; a pointer freed twice, or into the middle of a run, aborts; what a thread kept is given back when it
 // ends; a thread that takes runs down keeps none; holes that do not suit are given back before the peak would rise;
-// pages of a run in which a slab starts are given back by os_trim() unless they were handed out, and at once where no block of
-// the slab reaches.
+// pages of a run in which a slab starts are given back by os_trim() unless they were handed out, and once they are old where no
+// block of the slab reaches.
 // Does not prove: how long a thread that goes on keeps its runs (memory_back_test.cpp), nor any time.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <thread>
@@ -239,13 +240,39 @@ TEST_F(SlabOnARun, KeepsItsPagesUntilATrim) {
   os_free(block);
 }
 
-TEST_F(SlabOnARun, GivesPagesBackThatNoBlockReaches) {
-  constexpr std::size_t kBlock = 26 * kKiB;
-  constexpr std::size_t kUsedPages = 2 * kBlock / kPage;
-  char* block = start_slab(kBlock);
-  ASSERT_EQ(resident_pages(block, kUsedPages * kPage), kUsedPages) << "the slab started elsewhere";
-  EXPECT_EQ(resident_pages(block + kUsedPages * kPage, kSlab - kUsedPages * kPage), 0);
-  os_free(block);
+// Two blocks fill 13 or 14 of the slab's 16 pages, and no block reaches the rest. A class a test: its slab starts once.
+class SlabWithATail : public SlabOnARun {
+ protected:
+  void start(std::size_t block_bytes) {
+    used_ = 2 * block_bytes;
+    block_ = start_slab(block_bytes);
+    ASSERT_EQ(resident_pages(block_, used_), static_cast<std::ptrdiff_t>(used_ / kPage)) << "the slab started elsewhere";
+    ASSERT_GT(resident_tail(), 0) << "given back at once";
+  }
+  void TearDown() override { os_free(block_); }
+  std::ptrdiff_t resident_tail() const { return resident_pages(block_ + used_, kSlab - used_); }
+
+ private:
+  char* block_ = nullptr;
+  std::size_t used_ = 0;
+};
+
+TEST_F(SlabWithATail, GivesItBackByATrim) {
+  ASSERT_NO_FATAL_FAILURE(start(26 * kKiB));
+  os_trim(0);
+  EXPECT_EQ(resident_tail(), 0);
+}
+
+TEST_F(SlabWithATail, GivesItBackWhenItIsOld) {
+  ASSERT_NO_FATAL_FAILURE(start(28 * kKiB));
+  // An age is two seconds at most; a thread looks at the clock once in some calls.
+  constexpr auto kPatience = std::chrono::seconds(60);
+  const auto start = std::chrono::steady_clock::now();
+  while (resident_tail() != 0 && std::chrono::steady_clock::now() - start < kPatience) {
+    for (int i = 0; i < 100; ++i) os_free(allocate(64 * kKiB));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(resident_tail(), 0);
 }
 
 }  // namespace
