@@ -371,6 +371,19 @@ namespace {
   errno = saved_errno;
 }
 
+// A direct free into a slab that others may be looking through.
+[[gnu::noinline]] void free_into_offered(Bin* bin, Slab* slab, Block* block) {
+  Heap* heap = heap_of(bin);
+  heap->look_into(slab);
+  if (slab->list == SlabList::kLost) return;
+  const auto offset = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(block) - g_region.slice_start(g_region.index_of(slab)));
+  if (slab->is_gone(block_index(slab->size_class, offset))) {
+    return wrong_call({"free", "freed before; its page went back to the system", block, slab->block_bytes});
+  }
+  if (slab->free == block) return wrong_call({"free", "freed before; it is in its slab's list of free blocks", block, slab->block_bytes});
+  if (slab->put_back(block, block, 1)) freed_directly(bin, slab);
+}
+
 }  // namespace
 
 // Direct frees stay in this function unless the slab's place changes; the rest is called last, so that no register is saved.
@@ -381,6 +394,7 @@ void free_overflow(Bin* bin) {
   bin->freed = nullptr;
   bin->budget = 0;
   Slab* slab = slab_of_slice(g_region.slice_of(block));
+  if (slab->list >= SlabList::kOffered) [[unlikely]] return free_into_offered(bin, slab, block);
   if (slab->free == block) [[unlikely]] return wrong_call({"free", "freed before; it is in its slab's list of free blocks", block, slab->block_bytes});
   if (slab->put_back(block, block, 1)) [[unlikely]] freed_directly(bin, slab);
 }
@@ -494,11 +508,11 @@ void* allocate_aligned(std::size_t alignment, std::size_t size) {
 
 std::size_t trim(std::size_t keep_bytes) {
   if (!ensure_started()) return 0;
-  give_back_everything();
+  const std::size_t inside = give_back_everything();
   g_demand.forget_peak();
   const std::size_t free_pages = g_page_heap.dirty_pages() + pages_for(large::stats().cached_bytes);
   const std::size_t kept_pages = pages_for(keep_bytes);
-  return free_pages <= kept_pages ? 0 : store::give_back(free_pages - kept_pages, 0, 1) << kPageShift;
+  return (inside + (free_pages <= kept_pages ? 0 : store::give_back(free_pages - kept_pages, 0, 1))) << kPageShift;
 }
 
 }  // namespace osmem

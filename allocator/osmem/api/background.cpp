@@ -18,6 +18,7 @@
 #include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/pages/store.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/threads/offers.hpp"
 
 namespace osmem {
 namespace {
@@ -47,8 +48,10 @@ void wait_for_work() {
 void* give_back_forever(void*) {
   for (;;) {
     sleep_ms(std::max<std::uint64_t>(g_price.age_ms() / 4, 1));
-    store::give_back_aged(os::now_ms());
-    if (!store::has_supply()) wait_for_work();
+    const std::uint64_t now = os::now_ms();
+    store::give_back_aged(now);
+    offers::give_back(now, g_price.age_ms(), SIZE_MAX);
+    if (!store::has_supply() && offers::pages() == 0) wait_for_work();
   }
 }
 
@@ -73,7 +76,7 @@ bool start() {
 
 void wake_background() {
   if (!g_options.background) return;
-  const std::size_t supply = g_demand.supply();
+  const std::size_t supply = g_demand.supply() + offers::pages();
   const std::size_t worth = active_heap_count() > 1 ? kBackgroundPages : kFirstThreadPages;
   if (supply < worth || supply < g_demand.needed() / 2) return;
   std::uint32_t state = g_state.load(std::memory_order_relaxed);  // relaxed, and below: see wait_for_work()

@@ -22,7 +22,7 @@ class FreeBlocks {
     for_each_heap([this](const Heap* heap) { mark_list(reinterpret_cast<const Block*>(heap->inbox.top())); });
   }
   [[nodiscard]] bool live(std::uint32_t index) const {
-    return index < slab_.carved_count && !free_.test(index);
+    return index < slab_.carved_count && !free_.test(index) && !slab_.is_gone(index);
   }
   [[nodiscard]] const void* address(std::uint32_t index) const {
     return reinterpret_cast<const void*>(start_ + std::uintptr_t{index} * slab_.block_bytes);

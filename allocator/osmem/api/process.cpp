@@ -16,6 +16,7 @@
 #include "allocator/osmem/api/guarded.hpp"
 #include "allocator/osmem/api/options.hpp"
 #include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/threads/offers.hpp"
 #include "allocator/osmem/api/osmem.h"
 #include "allocator/osmem/threads/remote_cache.hpp"
 #include "allocator/osmem/api/report.hpp"
@@ -71,6 +72,7 @@ void in_forked_child() {
   g_page_heap.recover_after_fork();
   large::recover_after_fork();
   store::recover_after_fork();
+  offers::recover_after_fork();
   guarded::recover_after_fork();
   recover_background_after_fork();
   recover_pool_after_fork();
@@ -154,14 +156,16 @@ void retire_orphan(Heap* heap) {
   errno = saved_errno;
 }
 
-void give_back_everything() {
+std::size_t give_back_everything() {
   give_back_thread_lists();
   flush_own_chains();
   if (t_cache.heap != nullptr) {
     t_cache.heap->take_arrivals();
     t_cache.heap->release_empty();
     t_cache.heap->purge_idle();
+    t_cache.heap->offer_sparse();
   }
+  return offers::give_back(os::now_ms(), 0, SIZE_MAX);
 }
 
 namespace {
@@ -177,6 +181,7 @@ void give_back_aged(std::uint64_t now, std::uint64_t age_ms) {
   if (now >= due && g_next_purge_ms.compare_exchange_strong(due, now + age_ms / 4, std::memory_order_relaxed,  // relaxed: as above
                                                             std::memory_order_relaxed)) {
     store::give_back_aged(now);
+    offers::give_back(now, age_ms, kSparseSlabsAtATime);
   }
 }
 
@@ -199,12 +204,11 @@ void maintain() {
       heap->note_share();
       for (Bin& bin : heap->bins) arm(bin, kLaterLooks);
       heap->release_empty();
-      heap->purge_old_tails(now, age_ms);
       flush_own_chains();
     }
   }
   give_back_aged(now, age_ms);
-  g_purge_pending.store(store::has_supply(), std::memory_order_relaxed);  // relaxed: a hint
+  g_purge_pending.store(store::has_supply() || offers::pages() != 0, std::memory_order_relaxed);  // relaxed: a hint
   wake_background();
   errno = saved_errno;
 }

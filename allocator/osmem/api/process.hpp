@@ -21,8 +21,9 @@ void retire_orphan(Heap* heap);
 // Everything that the calling thread holds back goes to the slabs; its heap stays.
 void give_back_thread_lists();
 
-// The same for all that the calling thread and the heaps without a thread hold back, chains and empty slabs included.
-void give_back_everything();
+// The same for all that the calling thread and the heaps without a thread hold back, chains and empty slabs included. Pages inside used slabs
+// go back to the system: returns how many.
+std::size_t give_back_everything();
 
 // Looks at the clock, and at how much free memory is held: gives back what has not been wanted for a while. Called now
 // and then from slow paths. Keeps errno.

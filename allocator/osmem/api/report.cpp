@@ -32,7 +32,7 @@ __attribute__((no_sanitize("thread"))) void count_slabs(ClassFigures (&figures)[
     ++c.slabs;
     c.capacity += slab.capacity;
     c.carved += slab.carved_count;
-    c.free += slab.free_count;
+    c.free += slab.free_count + slab.gone_count;
   }
 }
 

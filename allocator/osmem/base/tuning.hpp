@@ -37,6 +37,13 @@ inline constexpr std::uint32_t kLeastExcessPages = 8;
 // Shorter ranges wait for neighbours so many ages longer.
 inline constexpr std::uint64_t kShortRangeAges = 2;
 
+// Where a class has fewer slabs with free blocks, no sparse one is offered: they will be wanted soon.
+inline constexpr std::uint32_t kLeastPartialSlabs = 4;
+// One block in so many may be live in a sparse slab: what survives a peak, and no more.
+inline constexpr std::uint32_t kSparseShare = 8;
+// Sparse slabs whose pages a thread gives back at a time, some system calls each: it does so in a call of malloc or free.
+inline constexpr std::size_t kSparseSlabsAtATime = 16;
+
 // Free pages below this, in pages, are not worth being looked for: 512 KiB.
 inline constexpr std::size_t kUnlookedPages = 128;
 

@@ -113,6 +113,14 @@ class PageHeap {
     demand_->gone(pages);
     return true;
   }
+  // The same where the caller tells the demand.
+  bool purge_quietly(std::uint32_t first_page, std::uint32_t pages) { return source_->purge(first_page, pages); }
+
+  // Whether any page of the chunk is in a run.
+  bool uses_chunk(std::uint32_t chunk) {
+    Guard guard(lock_);
+    return chunk < first_chunk_ || (chunk < chunk_count_ && chunks_[chunk].initialised && chunks_[chunk].free_pages != kPagesPerChunk);
+  }
 
   // Resizes the run in place; false, and nothing happens, if the pages behind it are not free.
   bool resize(std::uint32_t first_page, std::uint32_t new_pages);

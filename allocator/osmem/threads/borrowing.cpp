@@ -21,6 +21,10 @@ constexpr std::uint32_t kLentSingly = 1024;
 // A class with more slabs, in slices, grows by more than the lists of others could lend, and larger blocks would only be wasted.
 constexpr std::uint32_t kMostSlices = 8;
 
+// A class with more slabs, in slices, lends nothing from its lists: what fills them is mostly fresh memory. A class of blocks half its size that
+// never came to a slab of its own took twice its memory for as long as the program grew.
+constexpr std::uint32_t kMostSlicesOfLender = 64;
+
 // The largest blocks worth borrowing from lists: the fewer slabs a class has, the more of a page of its own would stay unused.
 std::uint32_t most_bytes_from_lists(const Bin& bin) {
   const std::uint32_t bytes = kClassBytes[bin.size_class];
@@ -61,6 +65,7 @@ bool Heap::borrow_kept(std::uint32_t size_class, std::uint32_t want, BlockChain&
   for (std::uint32_t c = size_class + 1; c < kClassCount && kClassBytes[c] <= most_bytes; ++c) {
     Bin& lender = bins[c];
     if (take_free(lender, want, chain)) return true;
+    if (lender.used_slabs * slab_slices(c) > kMostSlicesOfLender) continue;
     const bool only_block_too = kClassBytes[c] >= kLentSingly;
     const std::uint32_t freed = take_half(lender.freed, want, only_block_too, chain);
     lender.budget += static_cast<std::int32_t>(freed);

@@ -64,7 +64,8 @@ bool look_at_freed(Heap& heap, Bin& bin, std::size_t told_bytes) {
   Block* block = bin.freed;
   Block* rest = block->next;
   const std::size_t slice = g_region.slice_of(block);
-  const Slab* slab = slab_of_slice(slice);
+  Slab* slab = slab_of_slice(slice);
+  heap.look_into(slab);
   const auto offset = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(block) - g_region.slice_start(g_region.index_of(slab)));
   const std::uint32_t index = block_index(slab->size_class, offset);
   const char* what = nullptr;
@@ -72,6 +73,8 @@ bool look_at_freed(Heap& heap, Bin& bin, std::size_t told_bytes) {
     what = "a pointer into a block, not to its start";
   } else if (index >= slab->carved_count) {
     what = "not a block: nothing was ever handed out there";
+  } else if (slab->is_gone(index)) {
+    what = "freed before; its page went back to the system";
   } else if (told_bytes != kNoSizeTold && !may_be_size(slab->block_bytes, told_bytes)) {
     what = "its size is not the one that was told";
   }

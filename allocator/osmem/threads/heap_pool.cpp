@@ -107,7 +107,7 @@ bool take_from_pool(Heap& heap, std::uint32_t size_class) {
   if (shared == nullptr || heap.owner == 0 || shared->slices_in_use == 0) return false;
   Guard guard(g_pool_lock);
   const Bin& bin = shared->bins[size_class];
-  const std::uint32_t number = bin.partial != 0 ? bin.partial : bin.carving;
+  const std::uint32_t number = bin.partial != 0 ? bin.partial : bin.offered != 0 ? bin.offered : bin.carving;
   if (number == 0) return false;
   heap.adopt(*shared, slab_numbered(number));
   return true;

@@ -25,6 +25,7 @@ struct alignas(kCacheLineBytes) Bin {
   std::int32_t budget;      // frees left until the slow path looks
   std::int32_t limit;       // length that `freed` may reach; 0: each free goes straight to its slab
   std::int32_t kept_limit;  // what `limit` is while the thread also allocates
+  std::uint32_t offered;    // sparse slabs, which others may look through: slice + 1 of the first, 0 for none
   Block* head;              // as ThreadCache::heads, for the classes that have none there
   std::uint32_t partial;    // slabs with free blocks: slice + 1 of the first, 0 for none
   std::uint32_t full;       // parked slabs, likewise

@@ -8,6 +8,7 @@
 #include "allocator/osmem/slabs/carve_order.hpp"
 #include "allocator/osmem/threads/free_checks.hpp"
 #include "allocator/osmem/threads/heap_pool.hpp"
+#include "allocator/osmem/threads/offers.hpp"
 #include "allocator/osmem/threads/remote_cache.hpp"
 
 namespace osmem {
@@ -44,6 +45,10 @@ Front front_of(Block* list) {
   return front;
 }
 
+std::uint32_t& head_of_list(Bin& bin, SlabList list) {
+  return list == SlabList::kPartial ? bin.partial : list == SlabList::kFull ? bin.full : bin.offered;
+}
+
 }  // namespace
 
 void Heap::initialise() {
@@ -62,7 +67,6 @@ void Heap::initialise() {
   extra_freed_bytes = 0;
   note_share();
   loans_left = kLoansPerStep;
-  has_tails = false;
 }
 
 void Heap::note_share() {
@@ -71,7 +75,7 @@ void Heap::note_share() {
 }
 
 void Heap::link(Bin& bin, Slab* slab, SlabList list) {
-  std::uint32_t& head = list == SlabList::kPartial ? bin.partial : bin.full;
+  std::uint32_t& head = head_of_list(bin, list);
   if (list == SlabList::kPartial) ++bin.partial_count;
   slab->list = list;
   slab->previous = 0;
@@ -82,7 +86,7 @@ void Heap::link(Bin& bin, Slab* slab, SlabList list) {
 
 void Heap::unlink(Bin& bin, Slab* slab) {
   if (slab->list == SlabList::kNone) return;
-  std::uint32_t& head = slab->list == SlabList::kPartial ? bin.partial : bin.full;
+  std::uint32_t& head = head_of_list(bin, slab->list);
   if (slab->list == SlabList::kPartial) --bin.partial_count;
   if (slab->previous != 0) {
     slab_numbered(slab->previous)->next = slab->next;
@@ -127,7 +131,10 @@ bool Heap::take_free(Bin& bin, std::uint32_t want, BlockChain& chain) {
 // The slab's free list has run out.
 void Heap::exhausted(Bin& bin, Slab* slab) {
   unlink(bin, slab);
-  if (bin.carving != number_of(slab)) link(bin, slab, SlabList::kFull);
+  // With pages that went back: these come last.
+  if (slab->gone_pages != 0) link(bin, slab, SlabList::kOffered);
+  else if (bin.carving != number_of(slab)) link(bin, slab, SlabList::kFull);
+  if (slab->gone_pages == 0 && slab->is_fully_carved()) slab->look_at = offers::sparse_at(*slab);
   if (bin.partial_count > 1) prefer_fullest(bin);
 }
 
@@ -154,6 +161,7 @@ std::uint32_t Heap::carve(Slab* slab, std::uint32_t want, BlockChain& chain) {
       g_region.slice_start(g_region.index_of(slab)) + std::uintptr_t{slab->carved_count} * bytes;
   const std::uint32_t pages_before = slab->pages_of(slab->carved_count);
   slab->carved_count += count;
+  slab->look_at = slab->carved_count;
   use_pages(slab, pages_before);
   const CarveOrder order(count);
   auto* const head = reinterpret_cast<Block*>(first + std::uintptr_t{order(0)} * bytes);
@@ -181,7 +189,6 @@ void Heap::use_pages(Slab* slab, std::uint32_t pages_before) {
   if (g_demand.excess() == 0 || owner == 0) [[likely]] return;
   release_empty();
   store::make_room();
-  if (g_demand.excess() != 0) purge_tails();
 }
 
 template <typename Visit>
@@ -190,6 +197,7 @@ void Heap::for_each_slab(Visit visit) {
     const Bin& bin = bins[c];
     for (std::uint32_t n = bin.partial; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
     for (std::uint32_t n = bin.full; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
+    for (std::uint32_t n = bin.offered; n != 0; n = slab_numbered(n)->next) visit(slab_numbered(n));
     if (bin.carving != 0 && slab_numbered(bin.carving)->list == SlabList::kNone) {
       visit(slab_numbered(bin.carving));
     }
@@ -209,30 +217,13 @@ void Heap::purge_pages(Slab* slab, std::uint32_t idle) {
   }
 }
 
-// The touched pages behind a slab's last block, a bit for each: no block reaches into them.
-std::uint32_t Heap::tail_of(const Slab& slab) { return slab.touched_pages & ~((1U << slab.pages_of(slab.capacity)) - 1); }
-
-// Tails stay as supply at first, for the slab may soon be of another class: to give them back one by one cost more than all else where
-// slabs change their class all the time (decisions/slab-tails.md).
-void Heap::note_tail(const Slab& slab) {
-  if (tail_of(slab) == 0 || has_tails) return;
-  has_tails = true;
-  tails_since_ms = last_seen_ms;
-}
-
-void Heap::purge_tails() {
-  if (!has_tails) return;
-  has_tails = false;
-  for_each_slab([](Slab* slab) { purge_pages(slab, tail_of(*slab)); });
-}
-
 void Heap::purge_idle() {
-  purge_tails();
   for (std::uint32_t c = 1; c < kClassCount; ++c) {
     if (bins[c].carving == 0) continue;
     Slab* slab = slab_numbered(bins[c].carving);
     const std::uint32_t handed_out = (1U << slab->pages_of(slab->carved_count)) - 1;
-    purge_pages(slab, slab->touched_pages & ~handed_out);
+    const std::uint32_t of_blocks = (1U << slab->pages_of(slab->capacity)) - 1;
+    purge_pages(slab, slab->touched_pages & of_blocks & ~handed_out);
   }
 }
 
@@ -242,6 +233,7 @@ BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing 
   BlockChain chain;
   while (chain.count < want) {
     if (take_free(bin, want - chain.count, chain)) continue;
+    if (bin.offered != 0 && take_offered(bin)) continue;
     const bool may_borrow = chain.count == 0 && borrowing == Borrowing::kAllowed;
     if (may_borrow && borrow(size_class, want, chain)) break;
     if (bin.carving == 0) {
@@ -303,6 +295,9 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
   slab.free = nullptr;
   slab.free_count = 0;
   slab.carved_count = 0;
+  slab.look_at = 0;
+  slab.gone_pages = 0;
+  slab.gone_count = 0;
   slab.list = SlabList::kNone;
   slab.kind = SliceKind::kSlab;
   slab.size_class = static_cast<std::uint8_t>(c);
@@ -322,12 +317,13 @@ void Heap::start_slab(Bin& bin, std::uint32_t slice, std::uint16_t touched_pages
   }
   bin.carving = slice + 1;
   count_slab(bin);
-  note_tail(slab);
+  offers::offer_tail(slab);
 }
 
 // All its blocks are back and none is on its way: the run goes to the heap's cache or home.
 void Heap::release_slab(Bin& bin, Slab* slab) {
   unlink(bin, slab);
+  const std::uint32_t gone = settle(slab);
   if (bin.carving == number_of(slab)) bin.carving = 0;
   --bin.used_slabs;
   const std::uint32_t slice = g_region.index_of(slab);
@@ -340,7 +336,7 @@ void Heap::release_slab(Bin& bin, Slab* slab) {
     g_region.slabs[slice + i].head_offset = 0;
   }
   slab->heap.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
-  const std::uint32_t needed = slab->pages_of(slab->carved_count);
+  const std::uint32_t needed = slab->pages_of(slab->carved_count) - gone;
   g_demand.unneed(needed, needed);
   if (slices == 1 && owner != 0 && empty_count < most_empty) {
     empty_slabs[empty_count] = slice;
@@ -360,10 +356,15 @@ void Heap::release_empty() {
 }
 
 void Heap::received(Bin& bin, Slab* slab) {
-  if (slab->free_count == slab->carved_count) return release_slab(bin, slab);
-  if (slab->list == SlabList::kPartial) return;
-  unlink(bin, slab);
-  link(bin, slab, SlabList::kPartial);
+  if (slab->free_count + slab->gone_count == slab->carved_count) return release_slab(bin, slab);
+  if (slab->list != SlabList::kPartial) {
+    unlink(bin, slab);
+    link(bin, slab, SlabList::kPartial);
+  }
+  if (slab->free_count < slab->look_at) return;
+  // It has become sparse.
+  slab->look_at = slab->carved_count - slab->gone_count;
+  note_sparse(bin, slab);
 }
 
 void Heap::give_back_list(Block* list) {
@@ -410,11 +411,11 @@ void Heap::adopt(Heap& from, Slab* slab) {
   const std::uint32_t c = slab->size_class;
   Bin& bin = bins[c];
   if (from.bins[c].carving == number_of(slab)) from.bins[c].carving = 0;
+  const bool is_offered = slab->list == SlabList::kOffered;
   from.unlink(from.bins[c], slab);
   --from.bins[c].used_slabs;
   from.slices_in_use -= slab_slices(c);
   count_slab(bin);
-  note_tail(*slab);
   slab->heap.store(this, std::memory_order_relaxed);  // relaxed: whoever sends blocks to the old heap has them sent on
   const std::uint32_t slice = g_region.index_of(slab);
   for (std::uint32_t i = 0; i < slab_slices(c); ++i) {
@@ -423,7 +424,9 @@ void Heap::adopt(Heap& from, Slab* slab) {
   }
   // A class carves from one slab; others that could be carved from wait until one of their blocks comes back.
   if (bin.carving == 0 && slab->carved_count < slab->capacity) bin.carving = number_of(slab);
-  if (slab->free_count != 0) {
+  if (is_offered) {
+    link(bin, slab, SlabList::kOffered);
+  } else if (slab->free_count != 0) {
     link(bin, slab, SlabList::kPartial);
   } else if (bin.carving != number_of(slab)) {
     link(bin, slab, SlabList::kFull);
@@ -434,6 +437,7 @@ void Heap::adopt_all(Heap& from) {
   for (Bin& bin : from.bins) {
     while (bin.partial != 0) adopt(from, slab_numbered(bin.partial));
     while (bin.full != 0) adopt(from, slab_numbered(bin.full));
+    while (bin.offered != 0) adopt(from, slab_numbered(bin.offered));
     if (bin.carving != 0) adopt(from, slab_numbered(bin.carving));
   }
 }
@@ -442,7 +446,8 @@ void Heap::check_invariants() {
   for_each_slab([this](Slab* slab) {
     // Relaxed: only this heap's owner writes it.
     check(slab->heap.load(std::memory_order_relaxed) == this, "thread heap: a slab names another heap");
-    check(slab->free_count < slab->carved_count || slab->carved_count == 0, "thread heap: an empty slab was kept");
+    if (slab->list == SlabList::kOffered) return;  // another thread may be at it
+    check(slab->free_count + slab->gone_count < slab->carved_count || slab->carved_count == 0, "thread heap: an empty slab was kept");
     check(slab->carved_count <= slab->capacity, "thread heap: more blocks than fit");
     check((slab->list == SlabList::kPartial) == (slab->free_count != 0),
           "thread heap: a slab is in the wrong list");

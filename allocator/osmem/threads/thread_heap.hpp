@@ -3,9 +3,10 @@
 // A heap belongs to one thread, or to none (`pooled`: then to the holder of the pool's lock). Lists of slabs per class:
 //   partial   free blocks to take; the first is taken from
 //   full      nothing to take, until a block comes back
+//   offered   sparse ones, whose pages others may give back (offers.hpp)
 //   carving   at most one slab with blocks never handed out; it may be in `partial`, too
-// Refill, in this order: what other threads sent home, the first partial slab, larger free blocks (borrowing.cpp), carving, a slab
-// of a heap without a thread, the heap's cache of empty slabs, the page heap.
+// Refill, in this order: what other threads sent home, the first partial slab, an offered one, larger free blocks (borrowing.cpp),
+// carving, a slab of a heap without a thread, the heap's cache of empty slabs, the page heap.
 #pragma once
 
 #include <atomic>
@@ -62,8 +63,8 @@ struct Heap {
   std::uint64_t last_tick_ms;      // when its slabs were last looked through
   std::uint64_t last_seen_ms;      // when its thread last looked at the clock
   std::size_t until_guard_bytes;   // of refills, until one hands out a guarded block: see api/guarded.hpp
-  std::uint64_t tails_since_ms;    // if `has_tails`: since when
-  bool has_tails;                  // some slabs have resident pages behind their last block
+  std::uint32_t sparse[16];        // slabs that have become so lately: slice + 1
+  std::uint32_t next_sparse;       // place in `sparse`, modulo its length
   bool trickles;                   // the thread calls now and then only
   Heap* next_idle;                 // pool's lock
   Heap* next_heap;                 // in the list of all heaps; fixed once there
@@ -112,15 +113,16 @@ struct Heap {
   // Gives the cached empty slabs and runs back to the page heap.
   void release_empty();
 
-  // Gives back the resident pages behind the last blocks of slabs, which no block reaches: O(slabs) if there are any.
-  void purge_tails();
+  // Offers each slab that has free blocks for a page, see offers.hpp.
+  void offer_sparse();
 
-  // The same for those that an age ago were there already. Owner thread only.
-  void purge_old_tails(std::uint64_t now_ms, std::uint64_t age_ms) {
-    if (has_tails && now_ms - tails_since_ms >= age_ms) purge_tails();
-  }
+  // A slab that was offered is the heap's alone again, and in none of its lists. False: it is lost, and so is what is put back.
+  bool reclaim(Slab* slab);
 
-  // These, and what is resident of pages that were not yet handed out in the slabs that are carved from.
+  // Ends an offer, so that the slab's list can be looked at.
+  void look_into(Slab* slab);
+
+  // Gives back what is resident of pages that were not yet handed out, in slabs that started where others had ended.
   void purge_idle();
 
   // The slab changes hands: from a pooled heap to this one. Pool's lock held.
@@ -131,6 +133,7 @@ struct Heap {
 
   // A block of one of this heap's slabs comes back.
   void take_back(Slab* slab, Block* first, Block* last, std::uint32_t count) {
+    if (slab->list >= SlabList::kOffered && !reclaim(slab)) [[unlikely]] return;
     if (slab->put_back(first, last, count)) received(bins[slab->size_class], slab);
   }
 
@@ -150,8 +153,16 @@ struct Heap {
   std::uint32_t carve(Slab* slab, std::uint32_t want, BlockChain& chain);
   void use_pages(Slab* slab, std::uint32_t pages_before);
   static void purge_pages(Slab* slab, std::uint32_t idle);
-  static std::uint32_t tail_of(const Slab& slab);
-  void note_tail(const Slab& slab);
+  // Whether others may look through the slab.
+  [[nodiscard]] static bool may_offer(const Bin& bin, const Slab& slab) {
+    return slab.is_fully_carved() && slab.gone_pages == 0 && slab.list == SlabList::kPartial && bin.carving != number_of_slab(slab);
+  }
+  static std::uint32_t number_of_slab(const Slab& slab) { return g_region.index_of(&slab) + 1; }
+  void note_sparse(const Bin& bin, const Slab* slab);
+  void offer(Bin& bin, Slab* slab);
+  bool take_offered(Bin& bin);
+  void restore(Slab* slab);
+  std::uint32_t settle(Slab* slab);
   bool add_slab(Bin& bin);
   bool take_empty_slab(Bin& bin);
   void count_slab(Bin& bin);

@@ -238,6 +238,34 @@ void work_after_the_end() { pthread_setspecific(late_key, reinterpret_cast<void*
 
 void trim() { os_trim(0); }
 
+// Pages inside used slabs go back, and are wanted again.
+void trim_sparse_slabs() {
+  constexpr size_t kBytes = 1024;
+  constexpr size_t kCount = 160;
+  static void* blocks[kCount];
+  for (void*& block : blocks) {
+    block = os_malloc(kBytes);
+  }
+  for (size_t i = 0; i < kCount; i++) {
+    if (i % 16 != 0) {
+      os_free(blocks[i]);
+    }
+  }
+  os_trim(0);
+  for (size_t i = 0; i < kCount; i++) {
+    if (i % 16 == 0) {
+      os_free(blocks[i]);
+    } else if (i % 2 == 0) {
+      blocks[i] = os_malloc(kBytes);
+    }
+  }
+  for (size_t i = 0; i < kCount; i++) {
+    if (i % 16 != 0 && i % 2 == 0) {
+      os_free(blocks[i]);
+    }
+  }
+}
+
 // Until more address space has been reserved for the heap, and a bit further.
 void grow_until_reserved() {
   const size_t reserved = osmem::g_region.reserved_bytes();
@@ -269,6 +297,7 @@ constexpr Case kCases[] = {
     {"pooled", free_blocks_of_another_thread, Maker::kEndedThread},
     {"exited", work_after_the_end, Maker::kEndedThread},
     {.name = "trim", .body = trim, .sample_share = 8},  // 300 instructions
+    {"sparse", trim_sparse_slabs},
     {"reserve", grow_until_reserved, Maker::kMainThread, kSmallAddressSpaceBytes},
 };
 
