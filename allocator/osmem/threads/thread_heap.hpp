@@ -155,7 +155,8 @@ struct Heap {
   static void purge_pages(Slab* slab, std::uint32_t idle);
   // Whether others may look through the slab.
   [[nodiscard]] static bool may_offer(const Bin& bin, const Slab& slab) {
-    return slab.is_fully_carved() && slab.gone_pages == 0 && slab.list == SlabList::kPartial && bin.carving != number_of_slab(slab);
+    // Its list first: while the slab is offered, another thread may write the rest.
+    return slab.list == SlabList::kPartial && slab.is_fully_carved() && slab.gone_pages == 0 && bin.carving != number_of_slab(slab);
   }
   static std::uint32_t number_of_slab(const Slab& slab) { return g_region.index_of(&slab) + 1; }
   void note_sparse(const Bin& bin, const Slab* slab);
