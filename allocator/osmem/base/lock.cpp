@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,9 +19,9 @@ void pause_cpu() {
 #endif
 }
 
-void futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value) {
+void futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value, const timespec* most = nullptr) {
   const int saved_errno = errno;
-  syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
+  syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, most, nullptr, 0);
   errno = saved_errno;
 }
 
@@ -44,6 +45,12 @@ void Lock::lock_contended() {
 }
 
 void Lock::wake() { futex(&state_, FUTEX_WAKE, 1); }
+
+void wait_a_moment() {
+  constexpr timespec kMoment{0, 50'000};
+  std::atomic<std::uint32_t> nobody_wakes_it{0};
+  futex(&nobody_wakes_it, FUTEX_WAIT, 0, &kMoment);
+}
 
 bool Lock::recover_after_fork() {
   // Relaxed: one thread is left.

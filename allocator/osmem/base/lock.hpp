@@ -70,4 +70,8 @@ class [[nodiscard]] Guard {
   Lock& lock_;
 };
 
+// Sleeps for 50 us, for what another thread is about to finish and nobody announces. By futex, which the locks make already: no filter of
+// system calls has to allow more for it. Keeps errno.
+void wait_a_moment();
+
 }  // namespace osmem

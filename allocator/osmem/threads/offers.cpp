@@ -1,14 +1,12 @@
 #include "allocator/osmem/threads/offers.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 
 #include "allocator/osmem/base/check.hpp"
 #include "allocator/osmem/base/fork_order.hpp"
+#include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
 
@@ -36,12 +34,6 @@ std::uint32_t tail_bits(const Slab& slab) {
 std::ptrdiff_t block_pages(const Slab& slab) { return static_cast<std::ptrdiff_t>(slab.pages_of(slab.capacity)); }
 
 std::uint32_t stamp(std::uint64_t ms) { return static_cast<std::uint32_t>(ms); }
-
-void yield() {
-  const int saved_errno = errno;
-  sched_yield();
-  errno = saved_errno;
-}
 
 // A run of set bits after the other, from the lowest: calls act(first, count) for each.
 template <typename Act>
@@ -181,7 +173,7 @@ void settle_tail(Slab& slab) {
   if (tail == kTailNone) return;
   while ((tail & kTailStates) == kTailTaken || !slab.tail.compare_exchange_weak(tail, kTailNone, std::memory_order_acquire,  // acquire: its purge is done
                                                                                 std::memory_order_relaxed)) {
-    if ((tail & kTailStates) == kTailTaken) yield();
+    if ((tail & kTailStates) == kTailTaken) wait_a_moment();
     tail = slab.tail.load(std::memory_order_relaxed);  // relaxed: as above
   }
   if (tail == kTailGone) slab.touched_pages = static_cast<std::uint16_t>(slab.touched_pages & ~tail_bits(slab));
@@ -199,7 +191,7 @@ bool claim(Slab& slab) {
     Offer offer = slab.offer.load(std::memory_order_acquire);  // acquire: pairs with give_back_inside()
     if (offer == Offer::kLost) return false;
     if (offer == Offer::kTaken) {
-      yield();
+      wait_a_moment();
     } else if (offer != Offer::kOffered) {
       return true;
     } else if (slab.offer.compare_exchange_strong(offer, Offer::kHeld, std::memory_order_relaxed)) {  // relaxed: nobody has changed it
@@ -213,7 +205,7 @@ Offer wait_purged(const Slab& slab) {
   for (;;) {
     const Offer offer = slab.offer.load(std::memory_order_acquire);  // acquire: the pages are back
     if (offer != Offer::kPurging) return offer;
-    yield();
+    wait_a_moment();
   }
 }
 
