@@ -50,7 +50,7 @@ void* give_back_forever(void*) {
     sleep_ms(std::max<std::uint64_t>(g_price.age_ms() / 4, 1));
     const std::uint64_t now = os::now_ms();
     store::give_back_aged(now);
-    offers::give_back(now, g_price.age_ms(), SIZE_MAX);
+    offers::give_back(now, g_price.age_ms());
     if (!store::has_supply() && offers::pages() == 0) wait_for_work();
   }
 }

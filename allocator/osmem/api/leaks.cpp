@@ -12,8 +12,6 @@
 namespace osmem {
 namespace {
 
-constexpr std::uint32_t kMaxSlabBlocks = kSliceBytes / 16;
-
 // Which blocks of a slab are not live: free, on their way home from another thread, or never handed out.
 class FreeBlocks {
  public:
@@ -40,7 +38,7 @@ class FreeBlocks {
 
   const Slab& slab_;
   std::uintptr_t start_;
-  RunBits<kMaxSlabBlocks> free_;
+  RunBits<kMostSlabBlocks> free_;
 };
 
 struct LeakReport {

@@ -165,7 +165,7 @@ std::size_t give_back_everything() {
     t_cache.heap->purge_idle();
     t_cache.heap->offer_sparse();
   }
-  return offers::give_back(os::now_ms(), 0, SIZE_MAX);
+  return offers::give_back(os::now_ms(), 0);
 }
 
 namespace {
@@ -181,7 +181,7 @@ void give_back_aged(std::uint64_t now, std::uint64_t age_ms) {
   if (now >= due && g_next_purge_ms.compare_exchange_strong(due, now + age_ms / 4, std::memory_order_relaxed,  // relaxed: as above
                                                             std::memory_order_relaxed)) {
     store::give_back_aged(now);
-    offers::give_back(now, age_ms, kSparseSlabsAtATime);
+    offers::give_back(now, age_ms, {kSparseSlabsAtATime, kSlicesAtATime});
   }
 }
 

@@ -24,7 +24,9 @@ bool is_live(const char* call, const Slab* slab, std::size_t slice, const void* 
   const Bin* bin = g_region.own_bin(slice);
   const Block* heads = heap == nullptr || heap != slab->heap.load(std::memory_order_relaxed) ? nullptr  // relaxed: this thread's own
                        : slab->size_class < kThreadCacheClasses ? t_cache.heads[slab->size_class] : bin->head;
-  if (bin->freed != ptr && heads != ptr && slab->free != ptr) [[likely]] return true;
+  // The list of a slab that others may look through is left alone.
+  const bool in_slab = slab->list < SlabList::kOffered && slab->free == ptr;
+  if (bin->freed != ptr && heads != ptr && !in_slab) [[likely]] return true;
   wrong_call({call, "freed before, and not handed out since", ptr, slab->block_bytes});
   return false;
 }

@@ -23,6 +23,9 @@ namespace osmem {
 
 struct Heap;
 
+// Of the smallest class, whose slabs have one slice; larger ones have fewer in any number of slices.
+inline constexpr std::uint32_t kMostSlabBlocks = kSliceBytes / 16;
+
 // A free block: its first word links it to the next.
 struct Block {
   Block* next;

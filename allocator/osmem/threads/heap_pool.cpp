@@ -117,7 +117,7 @@ bool adopt_slab(Heap& heap, Slab* slab) {
   Guard guard(g_pool_lock);
   Heap* from = slab->heap.load(std::memory_order_relaxed);  // relaxed, both: changed under the lock alone
   if (from == nullptr || !from->pooled.load(std::memory_order_relaxed)) return false;
-  if (from == g_nursery.load(std::memory_order_relaxed)) return false;
+  if (from == g_nursery.load(std::memory_order_relaxed) || slab->list == SlabList::kLost) return false;
   heap.adopt(*from, slab);
   return true;
 }

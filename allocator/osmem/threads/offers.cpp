@@ -8,6 +8,7 @@
 #include "allocator/osmem/base/fork_order.hpp"
 #include "allocator/osmem/base/lock.hpp"
 #include "allocator/osmem/os/os.hpp"
+#include "allocator/osmem/pages/run_bits.hpp"
 #include "allocator/osmem/threads/thread_heap.hpp"
 
 namespace osmem {
@@ -20,6 +21,7 @@ constinit std::atomic<std::ptrdiff_t> g_tails{0};
 constinit std::atomic<bool> g_looking{false};
 constinit std::atomic<std::size_t> g_next_slice{0};
 constinit std::atomic<Slab*> g_taken{nullptr};
+constinit std::atomic<bool> g_is_child{false};  // the figures were not yet seen to be right since a fork
 
 void add(std::atomic<std::ptrdiff_t>& figure, std::ptrdiff_t more) { figure.fetch_add(more, std::memory_order_relaxed); }  // relaxed: as above
 
@@ -58,13 +60,20 @@ bool purge(const Slab& slab, std::uint32_t pages) {
 std::uint32_t idle_pages(const Slab& slab, std::uintptr_t start) {
   constexpr std::uint32_t kMost = PageHeap::kMaxGradualPages;
   std::uint16_t free_in[kMost] = {};
+  RunBits<kMostSlabBlocks> seen;
   std::uint32_t left = slab.free_count;
+  const Block* block_after_last = slab.free;
   for (const Block* block = slab.free; left != 0; block = block->next, --left) {
-    // A list that the program has written over ends here, before anybody follows it further.
-    check(reinterpret_cast<std::uintptr_t>(block) - start < std::size_t{slab.capacity} * slab.block_bytes, "the link in a free block was overwritten", block);
-    std::uint32_t bits = Slab::page_bits(reinterpret_cast<std::uintptr_t>(block) - start, slab.block_bytes);
-    for (; bits != 0; bits &= bits - 1) ++free_in[std::countr_zero(bits)];
+    // A list that the program has written over, or closed to a ring, is followed no further: take_out() trusts it.
+    const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(block) - start;
+    check(offset < std::size_t{slab.capacity} * slab.block_bytes, "the link in a free block was overwritten", block);
+    const std::uint32_t index = block_index(slab.size_class, static_cast<std::uint32_t>(offset));
+    check(std::uintptr_t{index} * slab.block_bytes == offset && !seen.test(index), "the link in a free block was overwritten, or the block was freed twice", block);
+    seen.set(index);
+    block_after_last = block->next;
+    for (std::uint32_t bits = Slab::page_bits(offset, slab.block_bytes); bits != 0; bits &= bits - 1) ++free_in[std::countr_zero(bits)];
   }
+  check(block_after_last == nullptr, "the link in a free block was overwritten", block_after_last);
   std::uint32_t idle = 0;
   const std::uint32_t pages = slab.pages_of(slab.capacity);
   for (std::uint32_t page = 0; page < pages; ++page) {
@@ -102,10 +111,10 @@ std::size_t give_back_inside(Slab& slab) {
     slab.offer.compare_exchange_strong(expected, Offer::kPurged, std::memory_order_release, std::memory_order_relaxed);
     return 0;
   }
+  slab.gone_pages = static_cast<std::uint16_t>(idle);  // first: a leak report may read along
   slab.gone_count = static_cast<std::uint16_t>(take_out(slab, start, idle));
   slab.free_count -= slab.gone_count;
   slab.look_at = slab.carved_count - slab.gone_count;
-  slab.gone_pages = static_cast<std::uint16_t>(idle);
   slab.touched_pages = static_cast<std::uint16_t>(slab.touched_pages & ~idle);
   const auto count = static_cast<std::size_t>(std::popcount(idle));
   g_demand.unneed(count, count);
@@ -128,24 +137,33 @@ std::size_t give_back_tail(Slab& slab, std::uint8_t count) {
   return purged ? count : 0;
 }
 
-// Whether one of the slab's offers was old enough, and taken up; counts the pages that went.
-bool look_at(Slab& slab, std::uint64_t now_ms, std::uint64_t age_ms, std::size_t& gone) {
+// What a look over the slabs came to.
+struct Found {
+  std::size_t gone_pages = 0;
+  bool any = false;  // offer, old enough or not
+};
+
+// Whether one of the slab's offers was old enough, and taken up.
+bool look_at(Slab& slab, std::uint64_t now_ms, std::uint64_t age_ms, Found& found) {
   // Relaxed: the exchange looks again.
   const bool is_offered = slab.offer.load(std::memory_order_relaxed) == Offer::kOffered;
   std::uint8_t tail = slab.tail.load(std::memory_order_relaxed);
   const bool has_tail = (tail & kTailStates) == kTailOffered;
   if (!is_offered && !has_tail) return false;
-  if (stamp(now_ms) - slab.since_ms.load(std::memory_order_relaxed) < age_ms) return false;  // relaxed: a figure
+  found.any = true;
+  // Negative where it was offered since the caller looked at the clock. Relaxed: a figure.
+  const auto age = static_cast<std::int32_t>(stamp(now_ms) - slab.since_ms.load(std::memory_order_relaxed));
+  if (age < 0 || static_cast<std::uint64_t>(age) < age_ms) return false;
   const auto taken = static_cast<std::uint8_t>(kTailTaken | (tail & ~kTailStates));
   g_taken.store(&slab, std::memory_order_relaxed);  // relaxed: read in a child that has no other thread
   order_writes();  // a child finds the slab named before it is taken
   // Acquire, both: the slab is as its owner left it.
   if (has_tail && slab.tail.compare_exchange_strong(tail, taken, std::memory_order_acquire, std::memory_order_relaxed)) {
-    gone += give_back_tail(slab, tail & static_cast<std::uint8_t>(~kTailStates));
+    found.gone_pages += give_back_tail(slab, tail & static_cast<std::uint8_t>(~kTailStates));
   }
   Offer offered = Offer::kOffered;
   if (is_offered && slab.offer.compare_exchange_strong(offered, Offer::kTaken, std::memory_order_acquire, std::memory_order_relaxed)) {
-    gone += give_back_inside(slab);
+    found.gone_pages += give_back_inside(slab);
   }
   order_writes();  // as above
   g_taken.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
@@ -213,24 +231,32 @@ Offer wait_purged(const Slab& slab) {
 std::size_t pages() { return static_cast<std::size_t>(std::max<std::ptrdiff_t>(g_pages.load(std::memory_order_relaxed), 0)); }
 bool any() { return pages() != 0 || g_tails.load(std::memory_order_relaxed) > 0; }
 
-std::size_t give_back(std::uint64_t now_ms, std::uint64_t age_ms, std::size_t most_slabs) {
+std::size_t give_back(std::uint64_t now_ms, std::uint64_t age_ms, Work most) {
+  // Acquire and release: a child finds g_taken as the last thread at it wrote it.
+  if (!any() || g_looking.exchange(true, std::memory_order_acquire)) return 0;
+  Found found;
   // Relaxed, all: see the top.
-  if (!any() || g_looking.exchange(true, std::memory_order_relaxed)) return 0;
-  std::size_t gone = 0;
   const std::size_t slices = g_slice_count.load(std::memory_order_relaxed);
   std::size_t slice = g_next_slice.load(std::memory_order_relaxed);
-  if (slice >= slices) slice = 0;
-  while (slice < slices && most_slabs != 0 && any()) {
+  if (slice >= slices || most.slices == SIZE_MAX) slice = 0;
+  const bool is_whole = slice == 0 && most.slices >= slices;
+  const std::size_t end = most.slices < slices - slice ? slice + most.slices : slices;
+  while (slice < end && most.slabs != 0 && any()) {
     if (slice % kSlicesPerChunk == 0 && !g_page_heap.uses_chunk(static_cast<std::uint32_t>(slice / kSlicesPerChunk))) {
       slice += kSlicesPerChunk;  // to read its books would touch them
       continue;
     }
-    if (look_at(g_region.slabs[slice], now_ms, age_ms, gone)) --most_slabs;
+    if (look_at(g_region.slabs[slice], now_ms, age_ms, found)) --most.slabs;
     ++slice;
   }
-  g_next_slice.store(most_slabs == 0 ? slice : 0, std::memory_order_relaxed);
-  g_looking.store(false, std::memory_order_relaxed);
-  return gone;
+  g_next_slice.store(slice < slices ? slice : 0, std::memory_order_relaxed);
+  // A fork may have come between an offer and its count, and there is nobody left to offer meanwhile what is not found here.
+  if (is_whole && slice >= slices && !found.any && g_is_child.exchange(false, std::memory_order_relaxed)) {
+    g_pages.store(0, std::memory_order_relaxed);
+    g_tails.store(0, std::memory_order_relaxed);
+  }
+  g_looking.store(false, std::memory_order_release);
+  return found.gone_pages;
 }
 
 void recover_after_fork() {
@@ -244,6 +270,7 @@ void recover_after_fork() {
   }
   g_taken.store(nullptr, std::memory_order_relaxed);
   g_looking.store(false, std::memory_order_relaxed);
+  g_is_child.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace offers
@@ -261,7 +288,7 @@ void Heap::note_sparse(const Bin& bin, const Slab* slab) {
   // Relaxed: if it is this heap, only this thread changes it. It may be another slab by now, to which the same applies.
   if (old->heap.load(std::memory_order_relaxed) != this) return;
   Bin& its_bin = bins[old->size_class];
-  if (may_offer(its_bin, *old) && old->free_count >= offers::sparse_at(*old)) offer(its_bin, old);
+  if (its_bin.partial_count > kLeastPartialSlabs && may_offer(its_bin, *old) && old->free_count >= offers::sparse_at(*old)) offer(its_bin, old);
 }
 
 void Heap::offer(Bin& bin, Slab* slab) {
@@ -270,12 +297,20 @@ void Heap::offer(Bin& bin, Slab* slab) {
   offers::publish(*slab);
 }
 
+// What is freed into the slab from now on comes by inbox, and is dropped: no thread passes for its owner.
+void Heap::lose(Slab* slab) {
+  slab->list = SlabList::kLost;
+  const std::uint32_t slice = g_region.index_of(slab);
+  // Relaxed: as in set_owner().
+  for (std::uint32_t i = 0; i < slab_slices(slab->size_class); ++i) g_region.owner(slice + i).store(0, std::memory_order_relaxed);
+}
+
 bool Heap::reclaim(Slab* slab) {
   Bin& bin = bins[slab->size_class];
   if (slab->list == SlabList::kLost) return false;
   const bool sound = offers::claim(*slab);
   unlink(bin, slab);
-  if (!sound) slab->list = SlabList::kLost;
+  if (!sound) lose(slab);
   else if (slab->gone_pages == 0) slab->look_at = offers::sparse_at(*slab);
   return sound;
 }

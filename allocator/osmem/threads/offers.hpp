@@ -1,6 +1,6 @@
 // L3: pages of used slabs that go back without their owner.
 //
-// A slab whose live blocks are few, and need at most half of its pages, is sparse. Where a class has many slabs with free blocks, its owner offers such
+// A slab is sparse if one block in eight is live at most, or just one, in at most half of its pages. Where a class has many slabs with free blocks, its owner offers such
 // a slab: it stays the owner's, last in line to be taken from. When the offer is an age old, any thread that looks at the clock takes the free
 // blocks of pages without a live block out of the slab's list, and gives these pages back. The owner gets the blocks back, run of pages
 // by run of pages, when the class has nothing else left. So memory comes back from threads that do not call, survivors and all.
@@ -15,7 +15,7 @@
 // is a count of pages, and one of four states: none, offered, taken, gone.
 //
 // The owner waits where another thread is at work on what it needs now: for a moment in kTaken, for one to some system calls where it wants
-// pages just being given back, or ends the slab. Nobody holds a lock meanwhile.
+// pages just being given back, or ends the slab. Who gives back holds no lock; the owner may hold the pool's, if the heap has no thread.
 #pragma once
 
 #include <cstddef>
@@ -43,9 +43,15 @@ Offer wait_purged(const Slab& slab);
 std::size_t pages();
 bool any();
 
-// Gives back what was offered `age_ms` ago or earlier, of `most_slabs` slabs; the next call goes on where this one ended. One thread at a
-// time, others return at once. O(slices of the heap) where anything is offered. No lock may be held. Returns how many pages went.
-std::size_t give_back(std::uint64_t now_ms, std::uint64_t age_ms, std::size_t most_slabs);
+// How much a call of give_back() does: slabs that it gives pages of back, slices that it looks at.
+struct Work {
+  std::size_t slabs = SIZE_MAX;
+  std::size_t slices = SIZE_MAX;
+};
+
+// Gives back what was offered `age_ms` ago or earlier; the next call goes on where this one ended, but one for all slices begins at the
+// first. One thread at a time, others return at once. O(slices) where anything is offered. No lock may be held. Returns how many pages went.
+std::size_t give_back(std::uint64_t now_ms, std::uint64_t age_ms, Work most = {});
 
 // In the child of a fork: a slab that another thread had taken is lost.
 void recover_after_fork();

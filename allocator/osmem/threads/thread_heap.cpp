@@ -255,7 +255,7 @@ BlockChain Heap::gather(std::uint32_t size_class, std::uint32_t want, Borrowing 
   return chain;
 }
 
-// More room for the class. The slab is then the bin's carving slab, or in its partial list.
+// More room for the class. The slab is then the bin's carving slab, or in its partial or offered list.
 bool Heap::add_slab(Bin& bin) {
   if (take_from_pool(*this, bin.size_class)) return true;
   if (slab_slices(bin.size_class) == 1 && take_empty_slab(bin)) return true;

@@ -161,6 +161,7 @@ struct Heap {
   static std::uint32_t number_of_slab(const Slab& slab) { return g_region.index_of(&slab) + 1; }
   void note_sparse(const Bin& bin, const Slab* slab);
   void offer(Bin& bin, Slab* slab);
+  static void lose(Slab* slab);
   bool take_offered(Bin& bin);
   void restore(Slab* slab);
   std::uint32_t settle(Slab* slab);

@@ -53,18 +53,19 @@ class Survivors {
   Survivors(const Survivors&) = delete;
   Survivors& operator=(const Survivors&) = delete;
 
-  // Frees all but one in kKeep, drawn at random; the last one that goes.
+  // Frees all but one in kKeep, drawn at random; returns one that goes, of a slab that is not the last.
   unsigned char* thin_out(unsigned seed) {
     std::mt19937 random(seed);
-    unsigned char* last = nullptr;
+    unsigned char* freed = nullptr;
+    std::size_t left = blocks_.size() / 3;
     const auto goes = [&](const Kept& kept) {
       if (random() % kKeep == 0) return false;
-      last = kept.block;
+      if (left-- == 0) freed = kept.block;
       os_free(kept.block);
       return true;
     };
     blocks_.erase(std::remove_if(blocks_.begin(), blocks_.end(), goes), blocks_.end());
-    return last;
+    return freed;
   }
   [[nodiscard]] bool are_sound() const {
     return std::all_of(blocks_.begin(), blocks_.end(), [](const Kept& kept) { return kept.is_sound(); });
@@ -136,11 +137,26 @@ TEST(PagesInsideSlabsDeathTest, SeeABlockFreedTwice) {
   EXPECT_DEATH(
       {
         Survivors survivors(16 * kMiB);
-        unsigned char* last = survivors.thin_out(5);
+        unsigned char* freed = survivors.thin_out(5);
         os_trim(0);
-        for (int i = 0; i < 100; ++i) os_free(last);
+        for (int i = 0; i < 100; ++i) os_free(freed);
       },
       "free");
+}
+
+TEST(PagesInsideSlabsDeathTest, FollowNoLinkThatWasOverwritten) {
+  for (const std::uintptr_t wrong : {std::uintptr_t{1}, std::uintptr_t{0}, ~std::uintptr_t{0}}) {
+    EXPECT_DEATH(
+        {
+          Survivors survivors(16 * kMiB);
+          unsigned char* freed = survivors.thin_out(6);
+          // 0: the block itself, a ring.
+          const std::uintptr_t link = wrong == 0 ? reinterpret_cast<std::uintptr_t>(freed) : reinterpret_cast<std::uintptr_t>(freed) + wrong;
+          std::memcpy(freed, &link, sizeof link);
+          os_trim(0);
+        },
+        "overwritten|before");
+  }
 }
 #endif
 
