@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "bench/cells/percentiles.hpp"
+#include "bench/measure/recent_demand.hpp"
 #include "bench/model/metric.hpp"
 
 namespace bench {
@@ -21,6 +23,14 @@ double most_live(const json& timeline) {
     most = std::max(most, point[2].get<double>());
   }
   return most;
+}
+
+double beyond_recent_demand(const json& timeline, std::uint64_t start_bytes) {
+  std::vector<TimelinePoint> points;
+  for (const auto& point : timeline.at("points")) {
+    points.push_back({point[0].get<std::int64_t>(), point[1].get<std::uint64_t>(), point[2].get<std::uint64_t>()});
+  }
+  return realized_fragmentation(points, start_bytes);
 }
 
 void add_speed(const Outcome& outcome, const Sample& blank, Measured& into) {
@@ -46,6 +56,7 @@ void add_memory(const Outcome& outcome, const Sample& blank, Measured& into) {
   if (live_bytes >= static_cast<double>(kLeastLiveForFragmentationBytes)) {
     put_figure(into, blank, "fragmentation", peak_bytes / live_bytes);
     put_figure(into, blank, "peak_live", live_bytes);
+    put_figure(into, blank, "realized_fragmentation", beyond_recent_demand(outcome.timeline, outcome.start_rss_bytes));
   }
   if (outcome.live_mean_bytes > 0) {
     put_figure(into, blank, "mean_fragmentation", mean_bytes / outcome.live_mean_bytes);

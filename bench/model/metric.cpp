@@ -39,7 +39,7 @@ constexpr std::array kMetrics{
     Metric{"mean_fragmentation", "1", kLowerIsBetter, "larger", "smaller",
            "mean_rss over the mean of live bytes requested"},
     Metric{"realized_fragmentation", "1", kLowerIsBetter, "larger", "smaller",
-           "memory above what a window of recent demand needed, over that demand"},
+           "memory beyond the most live bytes of the last second, over these; of server workloads"},
     Metric{"rss_after_idle", "bytes", kLowerIsBetter, "larger", "smaller",
            "resident set some time after everything was freed, with no call since",
            kLeastResidentForRatioBytes},

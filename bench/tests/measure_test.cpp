@@ -11,11 +11,14 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "bench/measure/environment.hpp"
 #include "bench/measure/host_card.hpp"
 #include "bench/measure/peak_watch.hpp"
 #include "bench/measure/process_memory.hpp"
+#include "bench/measure/recent_demand.hpp"
 #include "bench/measure/sha256.hpp"
 #include "bench/measure/timeline.hpp"
 #include "bench/measure/usage.hpp"
@@ -270,6 +273,32 @@ TEST(HostWarnings, MendingWritesTheSettingAndSaysWhatItWas) {
   EXPECT_EQ(lines[0], file + " is now performance (was powersave)");
   EXPECT_THAT(lines[1], testing::HasSubstr("stays absent: No such file"));
   std::remove(file.c_str());
+}
+
+constexpr std::uint64_t kBefore = 100;
+
+// Readings half a second apart: resident bytes above kBefore, and live bytes.
+double realized(std::initializer_list<std::pair<std::uint64_t, std::uint64_t>> readings) {
+  std::vector<TimelinePoint> points;
+  for (const auto& [held, live] : readings) points.push_back({static_cast<std::int64_t>(points.size()) * kRecentNs / 2, kBefore + held, live});
+  return realized_fragmentation(points, kBefore);
+}
+
+TEST(RealizedFragmentation, IsWhatIsHeldBeyondLevelDemand) { EXPECT_DOUBLE_EQ(realized({{125, 100}, {125, 100}, {125, 100}, {125, 100}}), 0.25); }
+
+TEST(RealizedFragmentation, ForgivesATideThatIsBackWithinTheWindow) {
+  EXPECT_DOUBLE_EQ(realized({{100, 100}, {100, 10}, {100, 10}, {100, 100}, {100, 10}}), 0);
+}
+
+// Demand 100, 100, 100, 10, 10: of what is kept after the window 90 each is too much.
+TEST(RealizedFragmentation, CountsWhatIsKeptForLonger) {
+  EXPECT_DOUBLE_EQ(realized({{100, 100}, {100, 10}, {100, 10}, {100, 10}, {100, 10}}), 180.0 / 320);
+}
+
+TEST(RealizedFragmentation, IsNoneWithoutReadingsOrDemandOrWhereLessIsHeld) {
+  EXPECT_EQ(realized({}), 0);
+  EXPECT_EQ(realized({{50, 0}, {50, 0}}), 0);
+  EXPECT_EQ(realized({{50, 100}, {50, 100}}), 0);
 }
 
 }  // namespace
