@@ -208,7 +208,9 @@ int compare(const CompareWords& words, const std::vector<std::string>& typed, co
     throw UsageError(typed.empty() ? "give two directories of runs: bench compare BEFORE AFTER"
                                    : "with directories of runs there is nothing to measure: " + typed[0] + " has no use here");
   }
-  Comparison comparison = compare_runs(read_run(words.folders[0]), read_run(words.folders[1]));
+  const StoredRun before = read_run(words.folders[0]);  // first, so that of two wrong folders the first is named
+  const StoredRun after = read_run(words.folders[1]);
+  Comparison comparison = compare_runs(before, after);
   comparison.gate = gate;
   return conclude_comparison(comparison, words.format);
 }
@@ -224,7 +226,7 @@ void add_compare(CLI::App& app, Context& context) {
   command->add_option("--format", words->format, "text or json")->take_last()->check(CLI::IsMember({"text", "json"}));
   command->allow_extras();
   command->footer("Without directories: --allocator=old=./a.so --against=new=./b.so and the options of bench run, which measures both.\n"
-                  "Exit: 0 the gate passed, or there is none; 1 it failed; 2 usage; 3 it could not be judged.");
+                  "Exit: 0 the gate passed, or there is none; 1 it failed; 2 usage; 3 it could not be judged in every cell.");
   command->callback([words, command, &context] {
     context.action = [words, typed = command->remaining(), &context] { return compare(*words, typed, context.invocation); };
   });

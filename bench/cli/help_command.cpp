@@ -30,7 +30,7 @@ constexpr Topic kTopics[] = {
      "with a false discovery rate of 5 % over a table; the same is claimed if it is shown to be less than the margin. Fewer than 5 blocks decide nothing."},
     {"exit-codes",
      "0: all was measured, a gate passed. 1: a gate failed. 2: what was typed, or a file that it names, cannot be used. 3: some cells failed, or a gate could "
-     "not be judged. 4: the system refused something. 130: interrupted; what was measured is kept, and --resume goes on."},
+     "not be judged in every cell. 4: the system refused something. 130: interrupted; what was measured is kept, and --resume goes on."},
     {"files",
      "A run leaves samples.csv (a row a figure), summary.csv, means.csv, environment.json, benchmark.json (for Google Benchmark's compare.py), report.md and "
      "manifest.json. bench report draws a run, bench compare compares two, bench results verify tells whether files are as they were measured."},

@@ -14,7 +14,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kWidth = 80;
-constexpr std::size_t kUndecidedNamed = 12;
 
 std::string percent(double ratio) { return fmt::format("{:+.1f} %", (ratio - 1) * 100); }
 
@@ -86,10 +85,10 @@ std::string rule_text(const GateRule& rule) { return fmt::format("{}:{:g}%", rul
 
 std::string undecided_text(const std::vector<const Change*>& undecided) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(undecided.size(), kUndecidedNamed); ++i) {
-    text += (i > 0 ? "; " : "") + cell_text(*undecided[i]);
+  for (const Change* change : undecided) {
+    text += (text.empty() ? "" : "; ") + cell_text(*change);
   }
-  return text + (undecided.size() > kUndecidedNamed ? fmt::format("; {} more", undecided.size() - kUndecidedNamed) : "");
+  return text;
 }
 
 std::string_view to_word(GateVerdict verdict) {
@@ -130,6 +129,14 @@ ordered_json change_json(const Change& change) {
   return row;
 }
 
+ordered_json cells_json(const std::vector<const Change*>& changes) {
+  ordered_json cells = ordered_json::array();
+  for (const Change* change : changes) {
+    cells.push_back({{"workload", change->workload}, {"threads", change->threads}, {"allocator", change->allocator}});
+  }
+  return cells;
+}
+
 ordered_json changes_json(std::span<const Change> changes) {
   ordered_json rows = ordered_json::array();
   for (const Change& change : changes) {
@@ -165,7 +172,7 @@ GateVerdict verdict_of(std::span<const GateOutcome> all) {
   if (std::ranges::any_of(all, [](const GateOutcome& outcome) { return !outcome.failed.empty(); })) {
     return GateVerdict::kFailed;
   }
-  const bool open = std::ranges::any_of(all, [](const GateOutcome& outcome) { return outcome.passed == 0; });
+  const bool open = std::ranges::any_of(all, [](const GateOutcome& outcome) { return outcome.passed == 0 || !outcome.undecided.empty(); });
   return open ? GateVerdict::kUndecided : GateVerdict::kPassed;
 }
 
@@ -204,7 +211,8 @@ std::string render_changes_json(const Comparison& comparison) {
                             {"verdict", to_word(verdict_of(std::span(&outcome, 1)))},
                             {"failed", outcome.failed.size()},
                             {"passed", outcome.passed},
-                            {"undecided", outcome.undecided.size()}});
+                            {"undecided", outcome.undecided.size()},
+                            {"undecided_cells", cells_json(outcome.undecided)}});
   }
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }

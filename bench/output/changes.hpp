@@ -31,7 +31,7 @@ struct GateOutcome {
 // One for each rule; refers to the comparison.
 std::vector<GateOutcome> outcomes(const Comparison& comparison);
 
-// kFailed if any rule failed; kUndecided if a rule was decided in no cell; else kPassed.
+// kFailed if any rule failed; kUndecided if a rule stays undecided in any cell, or has no cell; else kPassed.
 GateVerdict verdict_of(std::span<const GateOutcome> outcomes);
 
 // At most 80 columns, but for long names.

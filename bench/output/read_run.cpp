@@ -23,6 +23,7 @@ using nlohmann::json;
 
 constexpr std::string_view kGiveARun = "give a directory that bench wrote (--out, or one under results/)";
 constexpr std::string_view kFinishIt = "go on with the run (bench --resume DIR) or take an undamaged copy";
+constexpr std::string_view kOtherVersion = "measure again with this version, or read it with the bench of the commit in its environment.json";
 
 void check_folder(const fs::path& folder) {
   std::error_code error;
@@ -134,6 +135,8 @@ std::vector<Sample> samples_in(const fs::path& file) {
     return read_samples(file);
   } catch (const UnreadableRun&) {
     throw;
+  } catch (const OtherVersion& error) {
+    throw UnreadableRun(fmt::format("{}; {}", error.what(), kOtherVersion));
   } catch (const std::runtime_error& error) {
     throw UnreadableRun(fmt::format("{}; {}", error.what(), kFinishIt));
   }
@@ -212,7 +215,7 @@ std::vector<StoredTimeline> read_timelines(const fs::path& folder) {
   }
   const std::vector<std::string> lines = lines_in(file);
   if (lines.empty() || lines[0] != kTimelinesHeader) {
-    fail(file, "not the timelines of a run of this version", kFinishIt);
+    fail(file, "not the timelines of a run of this version", kOtherVersion);
   }
   for (std::size_t i = 1; i < lines.size(); ++i) {
     TimelineRow row;

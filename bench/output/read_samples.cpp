@@ -60,7 +60,7 @@ std::vector<Sample> read_samples(const std::filesystem::path& file) {
     throw std::runtime_error(fmt::format("cannot read {}: it is empty", file.string()));
   }
   if (lines[0] + '\n' != samples_csv_header()) {
-    throw std::runtime_error(fmt::format("{}:1: not the header of a samples.csv of this version", file.string()));
+    throw OtherVersion(fmt::format("{}:1: not the header of a samples.csv of this version", file.string()));
   }
   std::vector<Sample> samples;
   for (std::size_t i = 1; i < lines.size(); ++i) {

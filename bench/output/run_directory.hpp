@@ -58,8 +58,14 @@ class RunDirectory {
   off_t valid_bytes_ = 0;  // of samples.csv: where the last complete row ends
 };
 
+// A file whole, but in the format of another version of bench; what() names it.
+class OtherVersion : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // Reads a samples.csv back (for --resume, merge, compare). Throws std::runtime_error that names
-// file and line.
+// file and line: OtherVersion where the header is another.
 std::vector<Sample> read_samples(const std::filesystem::path& file);
 
 // The file is at any moment the old one or the new one as a whole. Throws OutputError that ends with the remedy, where an

@@ -89,6 +89,26 @@ class StoredRuns(unittest.TestCase):
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
         self.assertIn("not decided", done.stdout)
 
+    def test_one_undecided_cell_is_no_pass_and_is_listed(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", blocks=9, digest="bb")
+        dice = random.Random(SEED)
+        for run in (before, after):
+            with (run / "samples.csv").open() as file:
+                rows = list(csv.DictReader(file))
+            for row in rows:
+                if (row["workload"], row["allocator"], row["metric"]) == ("larson", "mine", "throughput"):
+                    row["value"] = repr(float(row["value"]) * math.exp(dice.gauss(0, 0.3)))
+            with (run / "samples.csv").open("w", newline="") as file:
+                out = csv.DictWriter(file, HEADER, lineterminator="\n")
+                out.writeheader()
+                out.writerows(rows)
+        done = self.bench("compare", before, after, "--gate=throughput:2%")
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn("gate throughput:2%: not decided: worse by more in 0, not in 3, not decided in 1\n  not decided: larson, mine\n", done.stdout)
+        gate = json.loads(self.bench("compare", before, after, "--gate=throughput:2%", "--format=json").stdout)["gate"][0]
+        self.assertEqual(gate["verdict"], "not decided")
+        self.assertEqual(gate["undecided_cells"], [{"workload": "larson", "threads": 1, "allocator": "mine"}])
+
     def test_one_block_cannot_be_judged(self) -> None:
         before, after = write_run(self.folder / "a", blocks=1), write_run(self.folder / "b", blocks=1, factor=0.5, digest="bb")
         self.assertEqual(self.bench("compare", before, after, "--gate=throughput:1%").returncode, 3)
@@ -123,6 +143,7 @@ class StoredRuns(unittest.TestCase):
     def test_what_is_no_whole_run_is_refused(self) -> None:
         run, other = write_run(self.folder / "a"), write_run(self.folder / "b")
         self.assertIn("no such directory", self.refused("compare", run, self.folder / "nowhere"))
+        self.assertIn("nowhere: no such directory", self.refused("compare", self.folder / "nowhere", self.folder / "nowhere2"))
         self.assertIn("not a run", self.refused("compare", run, self.folder))
         text = (run / "samples.csv").read_text()
         (run / "samples.csv").write_text(text[:-30])
@@ -130,7 +151,10 @@ class StoredRuns(unittest.TestCase):
         (run / "samples.csv").write_text(text.replace(",ops/s,1", ",ops/s,x1", 1))
         self.assertIn("not a row", self.refused("report", run))
         (run / "samples.csv").write_text(text.replace("log_ratio", "ratio"))
-        self.assertIn("not the header", self.refused("report", run))
+        other_version = self.refused("report", run)
+        self.assertIn("not the header", other_version)
+        self.assertIn("measure again with this version", other_version)
+        self.assertNotIn("--resume", other_version)
         (run / "samples.csv").write_text("\n".join(line for line in text.splitlines() if ",glibc," not in line) + "\n")
         self.assertIn("no row of the baseline, glibc", self.refused("compare", run, other))
 

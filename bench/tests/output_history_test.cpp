@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 // Runs whose blocks have these means, with a scatter of 1 % within each.
@@ -139,6 +140,8 @@ TEST(History, AFolderThatIsNoRunOfThisVersionIsNamedWithTheReason) {
   ASSERT_THAT(history.left_out, SizeIs(2));
   EXPECT_THAT(history.left_out[0].why, HasSubstr("not a run of bench"));
   EXPECT_THAT(history.left_out[1].why, HasSubstr("not the header"));
+  EXPECT_THAT(history.left_out[1].why, HasSubstr("measure again with this version"));
+  EXPECT_THAT(history.left_out[1].why, Not(HasSubstr("--resume")));
   EXPECT_THROW(read_history(folder / "nowhere"), UnreadableRun);
   fs::remove_all(folder);
 }
