@@ -58,12 +58,16 @@ std::size_t active_heap_count() { return g_active_count.load(std::memory_order_r
 
 namespace {
 
+// The calling thread's from here on. Under the lock: whoever sends blocks to the heap, for slabs that it had once, empties its inbox under
+// the lock as long as it is pooled, and must not find an owner then: it would send them on as the owner does, and wait for the lock that it has.
 Heap* take_idle_heap() {
   Guard guard(g_pool_lock);
   Heap* heap = g_idle_heaps;
   if (heap == nullptr) return nullptr;
   g_idle_heaps = heap->next_idle;
   heap->initialise();
+  heap->owner = thread_pointer();
+  heap->pooled.store(false, std::memory_order_relaxed);  // relaxed: read under the lock, or looked at again under it
   return heap;
 }
 
@@ -76,9 +80,9 @@ Heap* acquire_heap() {
     if (heap != nullptr) return heap;
     heap = make_heap();
     if (heap == nullptr) return nullptr;
+    heap->owner = thread_pointer();
+    heap->pooled.store(false, std::memory_order_relaxed);  // relaxed: no slab was ever its, so nobody sends blocks to it
   }
-  heap->owner = thread_pointer();
-  heap->pooled.store(false, std::memory_order_relaxed);  // relaxed: until it has slabs, it does not matter who empties its inbox
   g_active_count.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure for reports
   return heap;
 }
