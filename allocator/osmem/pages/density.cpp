@@ -35,6 +35,7 @@ bool Density::look(const void* block, std::size_t bytes, bool zeroed, bool huge)
   // Relaxed, here and below: counts that steer a guess; one that another thread overwrites costs a look more or less.
   // Places that differ from one look to the next; fewer where much was seen.
   const std::uint32_t places = enough(kind) ? kPlacesWhereKnown : kPlacesLookedAt;
+  // Relaxed, here and below: counts that guard no data.
   std::uint32_t random = looks_.fetch_add(1, std::memory_order_relaxed) * 0x9e3779b9U;
   const std::size_t stride = bytes / kPageBytes / places;
   for (std::uint32_t i = 0; i < places; ++i, random = random * 1664525U + 1013904223U) {

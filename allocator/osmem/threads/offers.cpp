@@ -162,6 +162,7 @@ bool look_at(Slab& slab, std::uint64_t now_ms, std::uint64_t age_ms, Found& foun
     found.gone_pages += give_back_tail(slab, tail & static_cast<std::uint8_t>(~kTailStates));
   }
   Offer offered = Offer::kOffered;
+  // Acquire: as above.
   if (is_offered && slab.offer.compare_exchange_strong(offered, Offer::kTaken, std::memory_order_acquire, std::memory_order_relaxed)) {
     found.gone_pages += give_back_inside(slab);
   }
@@ -250,12 +251,12 @@ std::size_t give_back(std::uint64_t now_ms, std::uint64_t age_ms, Work most) {
     ++slice;
   }
   g_next_slice.store(slice < slices ? slice : 0, std::memory_order_relaxed);
-  // A fork may have come between an offer and its count, and there is nobody left to offer meanwhile what is not found here.
+  // A fork may have come between an offer and its count. Relaxed, all: figures.
   if (is_whole && slice >= slices && !found.any && g_is_child.exchange(false, std::memory_order_relaxed)) {
     g_pages.store(0, std::memory_order_relaxed);
     g_tails.store(0, std::memory_order_relaxed);
   }
-  g_looking.store(false, std::memory_order_release);
+  g_looking.store(false, std::memory_order_release);  // release: see the exchange
   return found.gone_pages;
 }
 
