@@ -5,6 +5,7 @@
 #include <charconv>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "bench/allocators/nearest.hpp"
 #include "bench/cli/measure_words.hpp"
@@ -87,23 +88,35 @@ Basis basis_of(const StoredRun& before, const StoredRun& after) {
   return Basis::kFigures;
 }
 
-std::set<std::string> cells_of(const StoredRun& run) {
-  std::set<std::string> cells;
+using CellKey = std::pair<std::string, int>;
+
+std::set<CellKey> cells_of(const StoredRun& run) {
+  std::set<CellKey> cells;
   for (const Sample& sample : run.samples) {
-    cells.insert(fmt::format("{} on {} threads", sample.workload, sample.threads));
+    cells.emplace(sample.workload, sample.threads);
   }
   return cells;
 }
 
-std::vector<std::string> cells_of_one(const StoredRun& before, const StoredRun& after) {
+void check_common_cell(const StoredRun& before, const StoredRun& after) {
   const auto first = cells_of(before);
-  const auto second = cells_of(after);
-  std::vector<std::string> only;
-  std::ranges::set_symmetric_difference(first, second, std::back_inserter(only));
-  if (only.size() == first.size() + second.size()) {
+  if (std::ranges::none_of(cells_of(after), [&](const CellKey& cell) { return first.contains(cell); })) {
     throw UsageError(fmt::format("{} and {} have no cell in common: compare runs of the same suite", before.folder.string(), after.folder.string()));
   }
-  return only;
+}
+
+// Those measured that are no references in either run.
+std::set<std::string> measured_candidates(const StoredRun& run, const StoredRun& other) {
+  std::set<std::string> names;
+  for (const Sample& sample : run.samples) {
+    names.insert(sample.allocator);
+  }
+  for (const auto* references : {&run.facts.references, &other.facts.references}) {
+    for (const std::string& name : *references) {
+      names.erase(name);
+    }
+  }
+  return names;
 }
 
 std::string basis_text(Basis basis, const StoredRun& before, const StoredRun& after) {
@@ -125,23 +138,60 @@ void check_same_work(const StoredRun& before, const StoredRun& after) {
   }
 }
 
+// A cell that did not pass in both has no figures to miss.
+void drop_told(Comparison& comparison) {
+  std::set<std::tuple<std::string, int, std::string>> told;
+  for (const CellFate& fate : comparison.fates) {
+    told.emplace(fate.workload, fate.threads, fate.allocator);
+  }
+  std::erase_if(comparison.incomparable, [&](const Incomparable& row) { return told.contains({row.workload, row.threads, row.allocator}); });
+}
+
+// Whether a library other than in the earlier run was measured in both.
+bool has_changed_library(const StoredRun& before, const StoredRun& after) {
+  const auto first = measured_candidates(before, after);
+  return std::ranges::any_of(measured_candidates(after, before),
+                             [&](const std::string& name) { return first.contains(name) && !same_library(before, after, name); });
+}
+
+// What became of cells and allocators of which there is no change to tell.
+void add_losses(const StoredRun& before, const StoredRun& after, Basis basis, Comparison& comparison) {
+  const auto first = measured_candidates(before, after);
+  const auto second = measured_candidates(after, before);
+  std::ranges::set_difference(first, second, std::back_inserter(comparison.allocators_only_before));
+  std::ranges::set_difference(second, first, std::back_inserter(comparison.allocators_only_after));
+  for (const std::string& name : first) {
+    if (second.contains(name)) {
+      std::ranges::move(fates_between({before.samples, name}, {after.samples, name}), std::back_inserter(comparison.fates));
+    }
+  }
+  comparison.incomparable = incomparable_between(before.samples, after.samples, after.facts.baseline, basis);
+  const bool any_changed = has_changed_library(before, after);
+  std::erase_if(comparison.incomparable, [&](const Incomparable& row) {
+    const bool is_control = any_changed && same_library(before, after, row.allocator);
+    return is_control || !first.contains(row.allocator) || !second.contains(row.allocator);
+  });
+  drop_told(comparison);
+}
+
 Comparison compare_runs(const StoredRun& before, const StoredRun& after) {
   check_same_work(before, after);
   Comparison comparison;
   comparison.before = before.folder.string();
   comparison.after = after.folder.string();
-  comparison.missing = cells_of_one(before, after);
+  check_common_cell(before, after);
   const Basis basis = basis_of(before, after);
   comparison.basis = basis_text(basis, before, after);
+  add_losses(before, after, basis, comparison);
   for (Change& change : changes_between(before.samples, after.samples, after.facts.baseline, basis)) {
     const bool is_reference = std::ranges::find(after.facts.references, change.allocator) != after.facts.references.end();
     auto& list = is_reference || same_library(before, after, change.allocator) ? comparison.controls : comparison.changes;
     list.push_back(std::move(change));
   }
-  if (comparison.changes.empty() && comparison.controls.empty()) {
+  if (comparison.changes.empty() && comparison.controls.empty() && comparison.fates.empty() && comparison.incomparable.empty()) {
     throw UsageError(fmt::format("{} and {} have no figure in common: compare runs of the same allocators", before.folder.string(), after.folder.string()));
   }
-  if (comparison.changes.empty()) {  // the same libraries in both: what changed is around them
+  if (!has_changed_library(before, after)) {  // the same libraries in both: what changed is around them
     comparison.changes = std::move(comparison.controls);
     comparison.controls.clear();
   }
@@ -153,7 +203,7 @@ int conclude_comparison(const Comparison& comparison, const std::string& format)
   if (comparison.gate.empty()) {
     return kAllMeasured;
   }
-  switch (verdict_of(outcomes(comparison))) {
+  switch (verdict_of(comparison)) {
     case GateVerdict::kFailed:
       return kGateFailed;
     case GateVerdict::kUndecided:
@@ -187,7 +237,7 @@ int measure_and_compare(const CompareWords& words, std::vector<std::string> type
   options.baseline = before;
   const RunResult result = run(options);
   const int status = conclude_without_report(result);
-  if (status != kAllMeasured) {
+  if (result.interrupted || !result.stopped_by.empty()) {
     return status;
   }
   Comparison comparison;
@@ -195,8 +245,12 @@ int measure_and_compare(const CompareWords& words, std::vector<std::string> type
   comparison.after = after;
   comparison.basis = "Both were measured side by side; blocks are pairs.";
   comparison.changes = changes_within(result.report.samples, before, after);
+  comparison.fates = fates_between({result.report.samples, before}, {result.report.samples, after});
+  comparison.incomparable = incomparable_within(result.report.samples, before, after);
+  drop_told(comparison);
   comparison.gate = read_gate(words.gate);
-  return conclude_comparison(comparison, words.format);
+  const int judged = conclude_comparison(comparison, words.format);
+  return comparison.gate.empty() ? status : judged;  // a gate says itself what failures mean
 }
 
 int compare(const CompareWords& words, const std::vector<std::string>& typed, const Invocation& invocation) {
@@ -226,7 +280,8 @@ void add_compare(CLI::App& app, Context& context) {
   command->add_option("--format", words->format, "text or json")->take_last()->check(CLI::IsMember({"text", "json"}));
   command->allow_extras();
   command->footer("Without directories: --allocator=old=./a.so --against=new=./b.so and the options of bench run, which measures both.\n"
-                  "Exit: 0 the gate passed, or there is none; 1 it failed; 2 usage; 3 it could not be judged in every cell.");
+                  "Exit: 0 the gate passed, or there is none; 1 it failed, or a cell failed after that passed before; 2 usage;\n"
+                  "3 it could not be judged in every cell, or a side lacks cells.");
   command->callback([words, command, &context] {
     context.action = [words, typed = command->remaining(), &context] { return compare(*words, typed, context.invocation); };
   });

@@ -127,4 +127,9 @@ Metric metric_named(std::string_view name) {
   return metric;
 }
 
+bool needs_no_quiet_machine(std::string_view metric, int threads) {
+  constexpr std::array<std::string_view, 3> kOnOneThread{"minor_faults", "purge_calls", "peak_rss"};
+  return metric == "instructions" || (threads == 1 && std::ranges::find(kOnOneThread, metric) != kOnOneThread.end());
+}
+
 }  // namespace bench

@@ -29,6 +29,10 @@ std::span<const Metric> metrics();
 // `name` and must not outlive it.
 Metric metric_named(std::string_view name);
 
+// Whether a cell's figure of it is a count that other work on the machine hardly moves: instructions by callgrind; page faults, calls that
+// give memory back and the peak of memory where one thread runs. Programs that go by the clock are an exception nobody can see here.
+bool needs_no_quiet_machine(std::string_view metric, int threads);
+
 // Below this peak of live bytes, pages and thread stacks outweigh what was requested, and their
 // ratio to it says nothing.
 inline constexpr std::uint64_t kLeastLiveForFragmentationBytes = 256 * 1024;

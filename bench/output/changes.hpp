@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/stats/cell_fates.hpp"
 #include "bench/stats/comparison.hpp"
 
 namespace bench {
@@ -17,7 +18,10 @@ struct Comparison {
   std::string basis;                // how, in a sentence
   std::vector<Change> changes;      // of what may have changed
   std::vector<Change> controls;     // of libraries that are the same file in both: what is shown here is not theirs
-  std::vector<std::string> missing;  // cells that only one side has
+  std::vector<CellFate> fates;      // of cells that did not pass in both, under allocators that both have
+  std::vector<Incomparable> incomparable;  // of cells that passed in both
+  std::vector<std::string> allocators_only_before;  // candidates
+  std::vector<std::string> allocators_only_after;
   std::vector<GateRule> gate;
 };
 
@@ -25,14 +29,19 @@ struct GateOutcome {
   GateRule rule;
   std::vector<const Change*> failed;
   std::vector<const Change*> undecided;
+  std::vector<const Incomparable*> incomparable;
   std::size_t passed = 0;
 };
 
-// One for each rule; refers to the comparison.
+// One for each rule, those of metrics that need no quiet machine first; refers to the comparison.
 std::vector<GateOutcome> outcomes(const Comparison& comparison);
 
-// kFailed if any rule failed; kUndecided if a rule stays undecided in any cell, or has no cell; else kPassed.
-GateVerdict verdict_of(std::span<const GateOutcome> outcomes);
+// kFailed if the rule failed; kUndecided if it stays undecided or not comparable in any cell, or has no cell; else kPassed.
+GateVerdict verdict_of(const GateOutcome& outcome);
+
+// Of all rules and cells. kFailed if any rule failed, or a cell broke; else kUndecided if any rule is, or a side lacks a cell, or the one
+// after an allocator; else kPassed.
+GateVerdict verdict_of(const Comparison& comparison);
 
 // At most 80 columns, but for long names.
 std::string render_changes_text(const Comparison& comparison);

@@ -58,7 +58,7 @@ void settle(Change& change, double mean) {
 struct Series {
   Change change;                 // its names
   std::optional<double> median;  // in the metric's unit
-  std::vector<double> logarithms;  // of figures or of ratios, a block each
+  std::vector<double> logarithms;  // of figures or of ratios, a block each; empty where there is none, or one is 0
 };
 
 using Key = std::tuple<std::string, int, std::string, std::string>;
@@ -74,7 +74,7 @@ Series series_of(const Summary& row, const std::map<std::string, Kind>& kinds) {
   return series;
 }
 
-// Of complete cells, those of failed ones have no figures. None for figures that have no logarithm: 0, or below.
+// Of complete cells: those of failed ones have no figures.
 std::map<Key, Series> all_series(std::span<const Sample> samples, std::string_view baseline, Basis basis) {
   std::map<std::string, Kind> kinds;
   std::map<Key, std::vector<double>> figures;
@@ -96,9 +96,7 @@ std::map<Key, Series> all_series(std::span<const Sample> samples, std::string_vi
     } else if (std::ranges::all_of(figures[key], [](double value) { return value > 0; })) {
       std::ranges::transform(figures[key], std::back_inserter(series.logarithms), [](double value) { return std::log(value); });
     }
-    if (!series.logarithms.empty()) {
-      all.emplace(key, std::move(series));
-    }
+    all.emplace(key, std::move(series));
   }
   return all;
 }
@@ -157,7 +155,8 @@ std::vector<Change> changes_between(std::span<const Sample> before, std::span<co
   const std::map<Key, Series> first = all_series(before, baseline, basis);
   std::vector<Change> changes;
   for (const auto& [key, series] : all_series(after, baseline, basis)) {
-    if (const auto found = first.find(key); found != first.end()) {
+    const auto found = first.find(key);
+    if (found != first.end() && !found->second.logarithms.empty() && !series.logarithms.empty()) {
       changes.push_back(change_between(found->second, series));
     }
   }
@@ -169,7 +168,7 @@ std::vector<Change> changes_within(std::span<const Sample> samples, std::string_
   const std::map<Key, Series> figures = all_series(samples, baseline, Basis::kFigures);
   std::vector<Change> changes;
   for (const auto& [key, series] : all_series(samples, baseline, Basis::kRatios)) {
-    if (series.change.allocator != subject) {
+    if (series.change.allocator != subject || series.logarithms.empty()) {
       continue;
     }
     const Moments moments = moments_of(series.logarithms);
@@ -186,6 +185,66 @@ std::vector<Change> changes_within(std::span<const Sample> samples, std::string_
   }
   correct(changes);
   return changes;
+}
+
+namespace {
+
+bool has_logarithms(const Series* series) { return series != nullptr && !series->logarithms.empty(); }
+
+// Whether there is something to say of two sides without a ratio. Either may be null.
+bool differ(const Series* before, const Series* after) {
+  if (before == nullptr || after == nullptr) {
+    return has_logarithms(before) || has_logarithms(after);
+  }
+  const double least = metric_named(after->change.metric).least_for_ratio;
+  // Twice: pages more or less carry a small figure across the least size, and say nothing.
+  return *before->median != *after->median && std::max(*before->median, *after->median) > 2 * least;
+}
+
+void add_incomparable(const Series* before, const Series* after, std::vector<Incomparable>& found) {
+  if ((has_logarithms(before) && has_logarithms(after)) || !differ(before, after)) {
+    return;
+  }
+  const Change& names = after != nullptr ? after->change : before->change;
+  found.push_back({names.workload, names.threads, names.metric, names.allocator, before != nullptr ? before->median : std::nullopt,
+                   after != nullptr ? after->median : std::nullopt});
+}
+
+const Series* series_in(const std::map<Key, Series>& all, const Key& key) {
+  const auto found = all.find(key);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+std::vector<Incomparable> incomparable_between(std::span<const Sample> before, std::span<const Sample> after, std::string_view baseline, Basis basis) {
+  const std::map<Key, Series> first = all_series(before, baseline, basis);
+  const std::map<Key, Series> second = all_series(after, baseline, basis);
+  std::vector<Incomparable> found;
+  const auto takes_part = [&](const Series& series) { return basis == Basis::kFigures || series.change.allocator != baseline; };
+  for (const auto& [key, series] : second) {
+    if (takes_part(series)) {
+      add_incomparable(series_in(first, key), &series, found);
+    }
+  }
+  for (const auto& [key, series] : first) {
+    if (takes_part(series) && !second.contains(key)) {
+      add_incomparable(&series, nullptr, found);
+    }
+  }
+  return found;
+}
+
+std::vector<Incomparable> incomparable_within(std::span<const Sample> samples, std::string_view baseline, std::string_view subject) {
+  const std::map<Key, Series> figures = all_series(samples, baseline, Basis::kFigures);
+  std::vector<Incomparable> found;
+  for (const auto& [key, series] : all_series(samples, baseline, Basis::kRatios)) {
+    if (series.change.allocator == subject && series.logarithms.empty()) {
+      const auto& [workload, threads, metric, allocator] = key;
+      add_incomparable(series_in(figures, {workload, threads, metric, std::string(baseline)}), &series, found);
+    }
+  }
+  return found;
 }
 
 bool is_shown(const Change& change) { return change.p_value && *change.p_value < 1 - kConfidence; }

@@ -45,6 +45,23 @@ std::vector<Change> changes_between(std::span<const Sample> before, std::span<co
 // Changes of `subject` against `baseline` in one run.
 std::vector<Change> changes_within(std::span<const Sample> samples, std::string_view baseline, std::string_view subject);
 
+// Figures of a cell that passed on both sides, of which there is no ratio of after to before: one side has none, or has a 0. What lies
+// below the size from which its metric has ratios, on both sides, is not among them, nor what is the same on both.
+struct Incomparable {
+  std::string workload;
+  int threads = 1;
+  std::string metric;
+  std::string allocator;
+  std::optional<double> before;  // medians, where there is one
+  std::optional<double> after;
+};
+
+// Those of the comparison that changes_between makes of the same.
+std::vector<Incomparable> incomparable_between(std::span<const Sample> before, std::span<const Sample> after, std::string_view baseline, Basis basis);
+
+// Likewise of changes_within.
+std::vector<Incomparable> incomparable_within(std::span<const Sample> samples, std::string_view baseline, std::string_view subject);
+
 // At a chance of 5 % for one wrong claim among all changes of its metric.
 [[nodiscard]] bool is_shown(const Change& change);
 

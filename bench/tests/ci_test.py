@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the commands of the examples in bench/ci in a small repository, where the library stays as it is, and where a change makes it waste memory.
 
-Proves: the commands work as they are written, pass where nothing changed and fail with exit 1 where it got worse. Does not prove: that the services read
-the files.
+Proves: the commands work as they are written, pass where nothing changed and fail with exit 1 where it got worse or crashes. Does not prove:
+that the services read the files.
 """
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ class Examples(unittest.TestCase):
         done = self.run_example("gitlab.yml", "2")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("gate peak_rss:3%: FAILED", done.stdout)
+
+    def test_a_library_that_crashes_in_a_cell_fails_the_gate(self) -> None:
+        libraries = []
+        for name, factor in (("old", "1"), ("new", "(n > 2000000 ? *(volatile size_t*)0 : 1)")):
+            source = self.origin / f"{name}.c"
+            source.write_text(bisect_test.SOURCE.format(factor=factor))
+            subprocess.run(["cc", "-O1", "-fno-builtin", "-w", "-shared", "-fPIC", str(source), "-o", str(source.with_suffix(".so"))], check=True)
+            libraries.append(f"{name}={source.with_suffix('.so')}")
+        done = subprocess.run([ARGUMENTS.bench, "compare", f"--allocator={libraries[0]}", f"--against={libraries[1]}", "--threads=1", "--repetitions=2",
+                               "--workload=pair,realloc-grow:max=4194304", "--min-time=0.002", "--gate=minor_faults:1000%"], cwd=self.origin,
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"Failed after, and passed before: realloc-grow:max=4194304, new: CRASHED: ")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,12 @@ WORKLOADS = [("pair", "synthetic"), ("larson", "synthetic"), ("sqlite", "librari
 
 
 def write_run(folder: Path, *, factor: float = 1.0, noise: float = 0.002, blocks: int = 8, digest: str = "aa",
-              workloads: list[tuple[str, str]] = WORKLOADS) -> Path:
-    """A run of glibc and mine, mine's throughput in each cell `factor` times what it is without a change."""
+              workloads: list[tuple[str, str]] = WORKLOADS, failed: dict[tuple[str, str], str] | None = None,
+              allocators: tuple[str, ...] = ("glibc", "mine"), instructions: float | None = None) -> Path:
+    """A run of glibc and mine, mine's throughput in each cell `factor` times what it is without a change.
+
+    `failed`: the status of cells (workload, allocator) that have no figures; `instructions`: what mine takes, in every block the same.
+    """
     folder.mkdir()
     dice = random.Random(SEED + blocks + int(factor * 1000))
     with (folder / "samples.csv").open("w", newline="") as file:
@@ -34,7 +38,14 @@ def write_run(folder: Path, *, factor: float = 1.0, noise: float = 0.002, blocks
         for block in range(blocks):
             for workload, kind in workloads:
                 host = math.exp(dice.gauss(0, 0.1))  # what a block does to both alike
-                for allocator, speed in (("glibc", 1e6), ("mine", 1.3e6 * factor)):
+                for allocator in allocators:
+                    speed = 1e6 if allocator == "glibc" else 1.3e6 * factor
+                    if status := (failed or {}).get((workload, allocator)):
+                        out.writerow([block, workload, 1, kind, allocator, "", "", "", "", status, "signal 11"])
+                        continue
+                    if instructions:
+                        count = 5e6 if allocator == "glibc" else instructions
+                        out.writerow([block, workload, 1, kind, allocator, "instructions", "1", repr(count), "", "ok", ""])
                     value = speed * host * math.exp(dice.gauss(0, noise))
                     out.writerow([block, workload, 1, kind, allocator, "throughput", "ops/s", repr(value), "", "ok", ""])
                     rss = 8e6 * math.exp(dice.gauss(0, 0.001))
@@ -42,7 +53,7 @@ def write_run(folder: Path, *, factor: float = 1.0, noise: float = 0.002, blocks
     (folder / "environment.json").write_text(json.dumps({
         "baseline": "glibc", "suite": "made-up", "command": "none", "repetitions": blocks, "references": [],
         "cpu": {"model": "made up", "count": 2}, "kernel": "none",
-        "allocators": [{"name": "glibc", "sha256": "00"}, {"name": "mine", "sha256": digest}]}))
+        "allocators": [{"name": name, "sha256": "00" if name == "glibc" else digest} for name in allocators]}))
     return folder
 
 
@@ -108,6 +119,71 @@ class StoredRuns(unittest.TestCase):
         gate = json.loads(self.bench("compare", before, after, "--gate=throughput:2%", "--format=json").stdout)["gate"][0]
         self.assertEqual(gate["verdict"], "not decided")
         self.assertEqual(gate["undecided_cells"], [{"workload": "larson", "threads": 1, "allocator": "mine"}])
+
+    def test_a_cell_that_fails_after_and_passed_before_fails_any_gate(self) -> None:
+        before = write_run(self.folder / "a")
+        for number, allocator in enumerate(("mine", "glibc")):  # that of the baseline takes the others' ratios away, too
+            after = write_run(self.folder / f"b{number}", digest="bb", failed={("larson", allocator): "CRASHED"})
+            done = self.bench("compare", before, after, "--gate=peak_rss:3%")
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn(f"Failed after, and passed before: larson, {allocator}: CRASHED: signal 11\n", done.stdout)
+            self.assertIn("gate: FAILED: 1 cell failed after and passed before", done.stdout)
+        found = json.loads(self.bench("compare", before, self.folder / "b0", "--gate=peak_rss:3%", "--format=json").stdout)
+        self.assertEqual(found["verdict"], "FAILED")
+        self.assertEqual(found["fates"], [{"workload": "larson", "threads": 1, "allocator": "mine", "fate": "broke", "how": "CRASHED: signal 11"}])
+
+    def test_a_library_that_crashes_everywhere_fails_the_gate(self) -> None:
+        before = write_run(self.folder / "a")
+        after = write_run(self.folder / "b", digest="bb", failed={(workload, "mine"): "TIMEOUT" for workload, _ in WORKLOADS})
+        done = self.bench("compare", before, after, "--gate=throughput:2%")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("gate: FAILED: 4 cells failed", done.stdout)
+        self.assertNotIn("larson, glibc", done.stdout)
+
+    def test_a_cell_that_failed_before_is_listed_and_fails_nothing(self) -> None:
+        before = write_run(self.folder / "a", failed={("larson", "mine"): "CRASHED", ("pair", "mine"): "OOM"})
+        after = write_run(self.folder / "b", blocks=9, digest="bb", failed={("larson", "mine"): "CRASHED"})
+        done = self.bench("compare", before, after, "--gate=throughput:2%")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("Failed in both: larson, mine: CRASHED: signal 11", done.stdout)
+        self.assertIn("Failed before, and passed after: pair, mine: OOM: signal 11", done.stdout)
+
+    def test_a_cell_or_allocator_that_one_side_lacks_is_listed_and_no_pass(self) -> None:
+        whole, part = write_run(self.folder / "a"), write_run(self.folder / "b", blocks=9, digest="bb", workloads=WORKLOADS[:3])
+        for before, after, where in ((whole, part, "after"), (part, whole, "before")):
+            done = self.bench("compare", before, after, "--gate=throughput:2%")
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+            self.assertIn(f"Not measured {where}: program/redis, glibc; program/redis, mine", done.stdout)
+            self.assertIn("gate: not decided: a side lacks cells", done.stdout)
+            self.assertEqual(self.bench("compare", before, after).returncode, 0)
+        more = write_run(self.folder / "c", allocators=("glibc", "mine", "other"))
+        lacking, having = self.bench("compare", more, whole, "--gate=peak_rss:3%"), self.bench("compare", whole, more, "--gate=peak_rss:3%")
+        self.assertEqual((lacking.returncode, having.returncode), (3, 0), lacking.stdout + having.stdout)
+        self.assertIn("Allocators not measured after: other", lacking.stdout)
+        self.assertIn("Allocators not measured before: other", having.stdout)
+
+    def test_a_metric_that_one_side_lacks_is_no_pass(self) -> None:
+        before, after = write_run(self.folder / "a", instructions=4e6), write_run(self.folder / "b", digest="bb")
+        done = self.bench("compare", before, after, "--gate=instructions:1%")
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn("not comparable, as a side has no figure or one of 0: larson, mine", done.stdout)
+
+    def test_a_gate_of_a_metric_that_no_cell_has_says_how_to_get_it(self) -> None:
+        before, after = write_run(self.folder / "a"), write_run(self.folder / "b", digest="bb")
+        for metric, option in (("instructions", "--counter=instructions"), ("malloc_p99", "--measure=latency")):
+            done = self.bench("compare", before, after, f"--gate={metric}:1%")
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+            self.assertRegex(done.stdout.replace("\n", " "), rf"gate {metric}:1%: not decided: no cell .*{option}")
+
+    def test_counts_come_before_times_and_are_judged_first(self) -> None:
+        before = write_run(self.folder / "a", instructions=4e6)
+        after = write_run(self.folder / "b", factor=0.9, digest="bb", instructions=4.1e6)
+        done = self.bench("compare", before, after, "--gate=throughput:50%,instructions:1%")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        places = [done.stdout.index(text) for text in ("COUNTS, which need no quiet machine", "instructions   +2.5 % (+2.5 to +2.5)  more",
+                                                       "TIMES, and what moves", "throughput     -", "gate instructions:1%: FAILED",
+                                                       "gate throughput:50%: passed")]
+        self.assertEqual(places, sorted(places), done.stdout)
 
     def test_one_block_cannot_be_judged(self) -> None:
         before, after = write_run(self.folder / "a", blocks=1), write_run(self.folder / "b", blocks=1, factor=0.5, digest="bb")
