@@ -69,8 +69,7 @@ void write_page(const std::vector<std::string>& folders, const std::string& file
   std::vector<PageRun> runs;
   for (const std::string& folder : folders) {
     StoredRun run = read_run(folder);
-    auto timelines = read_timelines(folder);
-    runs.push_back({std::move(run), std::move(timelines)});
+    runs.push_back({std::move(run), read_timelines(folder), read_histograms(folder)});
   }
   const std::string page = render_page(page_template("report.html"), page_data(runs));
   write_one_file(file, page);

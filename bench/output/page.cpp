@@ -12,6 +12,7 @@
 
 #include "bench/model/metric.hpp"
 #include "bench/output/index.hpp"
+#include "bench/output/page_latency.hpp"
 #include "bench/output/page_numbers.hpp"
 #include "bench/stats/pareto.hpp"
 
@@ -375,7 +376,8 @@ ordered_json run_json(const PageRun& page_run) {
                       {"aa_band", band_json(report.facts)},
                       {"figures", figures_json(report, places)},
                       {"views", views_json(report, places)},
-                      {"timelines", timelines_json(page_run.timelines)}};
+                      {"timelines", timelines_json(page_run.timelines)},
+                      {"latencies", latencies_json(page_run.histograms)}};
   add_samples(report, places, run);
   return run;
 }

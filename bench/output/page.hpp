@@ -16,6 +16,7 @@ namespace bench {
 struct PageRun {
   StoredRun run;
   std::vector<StoredTimeline> timelines;
+  std::vector<StoredHistogram> histograms;
 };
 
 // All that the page draws, as JSON; bench/output/page/README.md describes it. The statistics of each choice of a baseline are

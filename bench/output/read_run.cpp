@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "bench/output/csv_file.hpp"
 #include "bench/output/run_directory.hpp"
@@ -200,6 +201,18 @@ std::vector<std::string> lines_in(const fs::path& file) {
   }
 }
 
+// Without a file none; else the header and what follows.
+std::vector<std::string> lines_if_there(const fs::path& file, std::string_view header, std::string_view what) {
+  if (std::error_code error; !fs::exists(file, error)) {
+    return {};
+  }
+  std::vector<std::string> lines = lines_in(file);
+  if (lines.empty() || lines[0] != header) {
+    fail(file, fmt::format("not the {} of a run of this version", what), kOtherVersion);
+  }
+  return lines;
+}
+
 bool same_process(const StoredTimeline& a, const StoredTimeline& b) {
   return a.block == b.block && a.threads == b.threads && a.workload == b.workload && a.allocator == b.allocator &&
          a.start_rss_bytes == b.start_rss_bytes;
@@ -209,14 +222,8 @@ bool same_process(const StoredTimeline& a, const StoredTimeline& b) {
 
 std::vector<StoredTimeline> read_timelines(const fs::path& folder) {
   const fs::path file = packed_or_plain(folder / "timelines.csv");
+  const std::vector<std::string> lines = lines_if_there(file, kTimelinesHeader, "timelines");
   std::vector<StoredTimeline> timelines;
-  if (std::error_code error; !fs::exists(file, error)) {
-    return timelines;
-  }
-  const std::vector<std::string> lines = lines_in(file);
-  if (lines.empty() || lines[0] != kTimelinesHeader) {
-    fail(file, "not the timelines of a run of this version", kOtherVersion);
-  }
   for (std::size_t i = 1; i < lines.size(); ++i) {
     TimelineRow row;
     if (!read_row(lines[i], row)) {
@@ -228,6 +235,29 @@ std::vector<StoredTimeline> read_timelines(const fs::path& folder) {
     timelines.back().points.push_back(std::move(row.point));
   }
   return timelines;
+}
+
+std::vector<StoredHistogram> read_histograms(const fs::path& folder) {
+  constexpr std::string_view kHeader = "block,workload,threads,allocator,function,from_ns,to_ns,count";
+  const fs::path file = packed_or_plain(folder / "latency.csv");
+  const std::vector<std::string> lines = lines_if_there(file, kHeader, "times of calls");
+  std::vector<StoredHistogram> histograms;
+  std::map<std::tuple<std::string, int, std::string, std::string>, std::size_t> places;
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> fields = csv_fields(lines[i]);
+    int threads = 0;
+    double to_ns = 0;
+    std::uint64_t count = 0;
+    if (fields.size() != 8 || !read_number(fields[2], threads) || !read_number(fields[6], to_ns) || !read_number(fields[7], count)) {
+      fail(file, fmt::format("line {} is not a row of times of calls", i + 1), kFinishIt);
+    }
+    const auto [found, is_new] = places.try_emplace({fields[1], threads, fields[3], fields[4]}, histograms.size());
+    if (is_new) {
+      histograms.push_back({fields[1], threads, fields[3], fields[4], {}});
+    }
+    histograms[found->second].calls[to_ns] += count;
+  }
+  return histograms;
 }
 
 }  // namespace bench

@@ -1,7 +1,9 @@
 // Reads a run's directory back into what it was written from, for the commands that work on stored runs.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -46,5 +48,18 @@ struct StoredTimeline {
 
 // The timelines of a run in the order of the file; none if it has no timelines.csv. Throws UnreadableRun.
 std::vector<StoredTimeline> read_timelines(const std::filesystem::path& folder);
+
+// Times of one function's calls in one cell under one allocator, of all blocks together. A call counts as having taken the upper end of
+// its bucket.
+struct StoredHistogram {
+  std::string workload;
+  int threads = 1;
+  std::string allocator;
+  std::string function;  // malloc, free, realloc, ..., or request
+  std::map<double, std::uint64_t> calls;  // by the upper end of their bucket, in ns
+};
+
+// In the order of the file; none if the run has no latency.csv: it timed no calls. Throws UnreadableRun.
+std::vector<StoredHistogram> read_histograms(const std::filesystem::path& folder);
 
 }  // namespace bench

@@ -231,6 +231,11 @@ class StoredRuns(unittest.TestCase):
         self.assertIn("not the header", other_version)
         self.assertIn("measure again with this version", other_version)
         self.assertNotIn("--resume", other_version)
+        (run / "samples.csv").write_text(text)
+        header = "block,workload,threads,allocator,function,from_ns,to_ns,count\n"
+        for times, reason in ((header + "0,pair,1,mine,malloc,10,20,many\n", "line 2 is not a row of times"), ("count\n", "not the times of calls")):
+            (run / "latency.csv").write_text(times)
+            self.assertIn(reason, self.refused("report", run))
         (run / "samples.csv").write_text("\n".join(line for line in text.splitlines() if ",glibc," not in line) + "\n")
         self.assertIn("no row of the baseline, glibc", self.refused("compare", run, other))
 

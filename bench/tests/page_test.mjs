@@ -30,7 +30,8 @@ if (!chromium || !kBrowser) {
   process.exit(kSkipped);
 }
 
-// A copy of the run with a timeline: the golden run has none.
+// A copy of the run with a timeline and times of calls: the golden run has none. osmem's mallocs take half of glibc's time, and one in a
+// thousand a hundred times as long; larson has no frees.
 function prepared(folder) {
   const run = join(folder, "run");
   cpSync(given.run, run, { recursive: true });
@@ -39,6 +40,9 @@ function prepared(folder) {
     Array.from({ length: 40 }, (_, k) => `0,${workload},1,${name},1048576,${k * 0.05},${1048576 * (2 + i + k / 10)},${1048576 * (k / 10)},,,`).concat([`0,${workload},1,${name},1048576,1.5,${1048576 * 4},0,drained,,`]));
   const header = "block,workload,threads,allocator,start_rss_bytes,time_s,rss_bytes,live_bytes,phase,pss_bytes,huge_bytes";
   writeFileSync(join(run, "timelines.csv"), [header, ...rows, ""].join("\n"));
+  const times = (cell, name, call, ns) => [0, 1].flatMap((block) => [[ns, 9990], [ns * 100, 10]].map(([to, count]) => `${block},${cell},1,${name},${call},${to / 2},${to},${count}`));
+  const calls = [["glibc", 40], ["osmem", 20]].flatMap(([name, ns]) => [...times(workload, name, "malloc", ns), ...times(workload, name, "free", ns / 2), ...times("larson:max=2000", name, "malloc", ns)]);
+  writeFileSync(join(run, "latency.csv"), ["block,workload,threads,allocator,function,from_ns,to_ns,count", ...calls, ""].join("\n"));
   return run;
 }
 
@@ -48,11 +52,11 @@ const hash = (page) => page.evaluate(() => decodeURIComponent(location.hash));
 
 const tests = {
   async "draws every section and asks nothing of a network"(page) {
-    for (const id of ["means", "pareto", "forest", "heat", "threads", "memory", "table", "host"]) {
+    for (const id of ["means", "pareto", "forest", "heat", "threads", "memory", "latency", "table", "host"]) {
       await page.locator(`#${id}`).scrollIntoViewIfNeeded();
       await page.waitForFunction((each) => document.querySelector(`#${each} .drawn`).childElementCount > 0, id);
     }
-    for (const id of ["pareto", "forest", "memory"]) assert.ok((await page.locator(`#${id} svg[role=img]`).count()) > 0, id);
+    for (const id of ["pareto", "forest", "memory", "latency"]) assert.ok((await page.locator(`#${id} svg[role=img]`).count()) > 0, id);
     assert.ok((await page.locator(".verdicts li").count()) > 0);
   },
   async "another baseline changes sentences and ratios"(page) {
@@ -111,13 +115,42 @@ const tests = {
     assert.match(after, /live .*glibc .*osmem/);
     assert.equal(await page.locator("#memory .crosshair[visibility=visible]").count(), await page.locator("#memory svg[role=img]").count());
   },
+  async "times of calls are read by key, and those of another call, cell and allocator are shown"(page) {
+    const chart = "#latency svg[role=img]";
+    await page.locator("#latency").scrollIntoViewIfNeeded();
+    await page.waitForSelector(chart);
+    assert.match(await page.locator(chart).getAttribute("aria-label"), /^Share of malloc in .*under glibc, osmem/);
+    await page.focus(chart);
+    const read = [];
+    for (let i = 0; i < 65; ++i) {
+      read.push(await text(page, "#latency .readout"));
+      await page.keyboard.press(i < 15 ? "ArrowRight" : "ArrowLeft");
+    }
+    assert.ok(read.some((each) => /malloc longer than .*: glibc 1 in 1,000; osmem 1 in 1,000/.test(each)), read.join("\n"));
+    assert.ok(read.some((each) => /glibc 100 %; osmem 1 in 1,000/.test(each)), read.join("\n"));
+    await page.selectOption("#choose-call", "free");
+    assert.match(await page.locator(chart).getAttribute("aria-label"), /^Share of free/);
+    await page.focus("#choose-cell");
+    await page.selectOption("#choose-cell", "larson:max=2000");
+    assert.match(await page.locator(chart).getAttribute("aria-label"), /^Share of malloc in larson:max=2000 /); // which has no frees
+    assert.equal(await page.evaluate(() => document.activeElement.id), "choose-cell");
+    await page.uncheck("input[data-choice=allocators][value=osmem]");
+    await page.waitForFunction(() => !/osmem/.test(document.querySelector("#latency svg[role=img]").getAttribute("aria-label")));
+    assert.match(await hash(page), /cell=larson:max=2000.*call=free/);
+    const address = page.url();
+    await page.goto("about:blank");
+    await page.goto(address);
+    await page.locator("#latency").scrollIntoViewIfNeeded();
+    await page.waitForSelector(chart);
+    assert.match(await page.locator(chart).getAttribute("aria-label"), /larson:max=2000 that took longer than a time, under glibc$/);
+  },
   async "every choice can be reached and made by keyboard"(page) {
     const reached = new Set();
     for (let i = 0; i < 60; ++i) {
       await page.keyboard.press("Tab");
       reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.value || ""));
     }
-    for (const id of ["choose-base", "choose-metric", "osmem", "filter", "verdict", "copy", "download"]) assert.ok(reached.has(id), `${id} is not reached`);
+    for (const id of ["choose-base", "choose-metric", "osmem", "choose-cell", "choose-call", "filter", "verdict", "copy", "download"]) assert.ok(reached.has(id), `${id} is not reached`);
     await page.focus("input[data-choice=allocators][value=osmem]");
     await page.keyboard.press("Space");
     assert.equal(await page.isChecked("input[data-choice=allocators][value=osmem]"), false);

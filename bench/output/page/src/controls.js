@@ -1,7 +1,7 @@
 // The reader's choices, as plain form elements: they work by keyboard and say what they are.
 import { element, metricTitle } from "./words.js";
 
-function select(state, key, label, options, value) {
+export function select(state, key, label, options, value) {
   const made = element("select", { id: `choose-${key}`, onchange: (event) => state.set(key, event.target.value) }, ...options.map(([text, each]) => element("option", { value: each, selected: each === value }, text)));
   return element("div", {}, element("label", { for: `choose-${key}` }, label), made);
 }

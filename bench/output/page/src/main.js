@@ -1,10 +1,11 @@
 // Puts the page together: the words first, then the choices, then the charts, which are drawn when they come near the screen.
-import { controls } from "./controls.js";
+import { controls, select } from "./controls.js";
 import { RunView, readData } from "./data.js";
 import { copy, download, samplesCsv } from "./files.js";
 import { drawForest, kForestFirst } from "./forest.js";
 import { drawHeat } from "./heat.js";
 import { drawHost } from "./host.js";
+import { drawLatency, latencyChoice } from "./latency.js";
 import { Looks } from "./looks.js";
 import { drawMeans } from "./means.js";
 import { drawMemory, kMemoryFirst, memoryCells } from "./memory.js";
@@ -16,7 +17,7 @@ import { drawThreads } from "./threads.js";
 import { element } from "./words.js";
 
 // Which choices redraw a section: all but those of other sections' own.
-const kOwn = { price: ["price"], table: ["sort", "filter", "verdict"], forest: ["order", "all"], memory: ["all"] };
+const kOwn = { price: ["price"], table: ["sort", "filter", "verdict"], forest: ["order", "all"], memory: ["all"], latency: ["cell", "call"] };
 
 const kSections = [
   { id: "means", title: "By kind of work", draw: drawMeans },
@@ -26,6 +27,7 @@ const kSections = [
   { id: "heat", title: "All cells at a glance", draw: drawHeat },
   { id: "threads", title: "Throughput against threads", draw: drawThreads },
   { id: "memory", title: "Memory over time", draw: drawMemory },
+  { id: "latency", title: "Times of calls", draw: drawLatency },
   { id: "table", title: "All figures", draw: drawTable },
   { id: "host", title: "Warnings, host and versions", draw: drawHost },
 ];
@@ -35,6 +37,9 @@ function verdictElement({ kind, sentences }, place) {
   const first = sentences[0].replace(`${kind}: `, "");
   return element("details", { class: "verdicts", open: place === 0 }, element("summary", {}, element("strong", {}, `${kind[0].toUpperCase()}${kind.slice(1)}: `), first), element("ul", {}, ...sentences.slice(1).map((sentence) => element("li", {}, sentence))));
 }
+
+// A run that timed calls measured no throughput: the first figure of which one direction is better.
+const firstMetric = (run) => (run.metrics.find(({ better }) => better !== "") ?? run.metrics[0]).name;
 
 class Page {
   constructor(data) {
@@ -92,9 +97,10 @@ class Page {
     const kinds = new Set(known(state.list("kinds"), this.view.kinds()));
     const meanKinds = [...new Set(this.view.view.means.map((mean) => mean.kind))].filter((kind) => kind === "" || kinds.has(kind));
     this.choice = {
-      metric: this.view.metric(state.get("metric")) ? state.get("metric") : run.metrics[0].name,
+      metric: this.view.metric(state.get("metric")) ? state.get("metric") : firstMetric(run),
       kinds, meanKinds, cells: this.view.cells(kinds), allocators: known(state.list("allocators"), this.looks.names),
       order: state.get("order"), all: state.get("all") === "1", sort: state.get("sort"), filter: state.get("filter"), verdict: state.get("verdict"),
+      cell: state.get("cell"), call: state.get("call"),
       band: run.aa_band ?? null, price: Number(state.get("price")) || (run.environment.memory_per_cpu_bytes ?? 2 ** 32) / 2 ** 30,
     };
   }
@@ -102,11 +108,19 @@ class Page {
   // `key`: the one choice that changed, or null for all.
   update(key) {
     this.readChoice();
+    this.placeLatency();
     const own = Object.entries(kOwn).filter(([, keys]) => key !== null && keys.includes(key)).map(([id]) => id);
     for (const section of this.sections) section.stale ||= own.length === 0 || own.includes(section.id);
     if (own.length === 0) this.drawHead();
     this.drawTools(key);
     for (const section of this.sections) if (section.near) this.draw(section);
+  }
+
+  // Of a run that timed calls and measured nothing else, they come first.
+  placeLatency() {
+    const [section, first, after] = ["latency", "means", "table"].map((id) => document.getElementById(id));
+    const next = this.view.metric("throughput") ? after : first;
+    if (section.nextElementSibling !== next) next.before(section);
   }
 
   drawHead() {
@@ -135,7 +149,16 @@ class Page {
     };
     more("forest", this.choice.cells.length, kForestFirst);
     more("memory", memoryCells(this.view, this.choice).length, kMemoryFirst);
+    this.drawLatencyTools(tools.latency);
     if (!["sort", "filter", "verdict"].includes(key)) this.drawTableTools(tools.table);
+  }
+
+  drawLatencyTools(place) {
+    const chosen = latencyChoice(this.view, this.choice);
+    const focus = place.contains(document.activeElement) ? document.activeElement.id : null;
+    const parts = chosen ? [select(this.state, "cell", "cell", chosen.cells.map((name) => [name, name]), chosen.cell), select(this.state, "call", "call", chosen.calls.map((name) => [name, name]), chosen.call)] : [];
+    place.replaceChildren(...parts);
+    if (focus) document.getElementById(focus)?.focus();
   }
 
   drawTableTools(place) {

@@ -1,6 +1,6 @@
 // What the reader has chosen. It stands in the URL's hash, so that a view can be sent to somebody.
 
-const kDefaults = { run: "0", base: "", metric: "throughput", kinds: "", allocators: "", price: "", sort: "", filter: "", verdict: "", order: "largest", all: "" };
+const kDefaults = { run: "0", base: "", metric: "throughput", kinds: "", allocators: "", price: "", sort: "", filter: "", verdict: "", order: "largest", all: "", cell: "", call: "" };
 
 export class State {
   constructor(onChange) {
