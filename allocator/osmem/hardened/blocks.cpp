@@ -3,6 +3,7 @@
 #include <sys/auxv.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "allocator/osmem/base/lock.hpp"
@@ -19,6 +20,9 @@ constexpr unsigned kSizeBits = 44;
 constexpr std::size_t kStepBytes = std::size_t{64} << 10;
 
 constinit std::uint64_t g_secret = 0;
+// All from the secret. The trailers' keys, and a byte, eight times.
+constinit std::uint64_t g_keys[4] = {};
+constinit std::uint64_t g_pad = 0;
 constinit std::atomic<std::uint64_t>* g_live = nullptr;
 constinit std::size_t g_live_reserved_bytes = 0;
 constinit std::atomic<std::size_t> g_live_usable_bytes{0};
@@ -30,14 +34,66 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-std::uint64_t key_of(std::uintptr_t start) { return mix(start ^ g_secret); }
-
-// Beside the size, so that a size alone cannot be changed.
-std::uint64_t check_of(std::uintptr_t start, std::size_t size) {
-  return mix(start + g_secret + size * 0x9e3779b97f4a7c15U) << kSizeBits;
+// Both halves of the product: each bit of it depends on all bits of both.
+std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{a} * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-unsigned char pad_byte() { return static_cast<unsigned char>(g_secret >> 24 | 0x80); }
+std::uint64_t key_of(std::uintptr_t start) { return fold(start ^ g_keys[0], g_keys[1]); }
+
+// Beside the size, so that a size alone cannot be changed; secrets of its own, so that a trailer that was read does not
+// tell the check of another size.
+std::uint64_t check_of(std::uint64_t key, std::size_t size) {
+  return fold(size ^ g_keys[2], key ^ g_keys[3]) << kSizeBits;
+}
+
+// Pads are written and compared by words. What is pad: [size, room), of which the first and the last 32 bytes; one window
+// where these touch.
+std::uint64_t load(std::uintptr_t address) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
+  return word;
+}
+
+void store(std::uintptr_t address, std::uint64_t word) { std::memcpy(reinterpret_cast<void*>(address), &word, sizeof word); }
+
+// Of the word that ends with a pad of 1 to 7 bytes, these bytes: the last ones in memory.
+static_assert(std::endian::native == std::endian::little);
+std::uint64_t mask_of(std::size_t pad_bytes) { return ~std::uint64_t{0} << (64 - 8 * pad_bytes); }
+
+// From 8 bytes on. The last word overlaps the one before.
+void fill(std::uintptr_t from, std::uintptr_t to) {
+  for (; from + 8 < to; from += 8) store(from, g_pad);
+  store(to - 8, g_pad);
+}
+
+bool is_filled(std::uintptr_t from, std::uintptr_t to) {
+  std::uint64_t wrong = load(to - 8) ^ g_pad;
+  for (; from + 8 < to; from += 8) wrong |= load(from) ^ g_pad;
+  return wrong == 0;
+}
+
+// Touches no byte from `to` on: a trailer stands there. Of a pad of 1 to 7 bytes the word before `to` begins in the block
+// itself (a room has at least 16 bytes, so not before it): these bytes are written back as they were, and only while the
+// caller of malloc or realloc has the block for itself.
+void write_pad(std::uintptr_t from, std::uintptr_t to) {
+  const std::size_t length = to - from;
+  if (length == 0) return;
+  if (length < 8) return store(to - 8, (load(to - 8) & ~mask_of(length)) | (g_pad & mask_of(length)));
+  if (length <= 2 * kMaxPadBytes) return fill(from, to);
+  fill(from, from + kMaxPadBytes);
+  fill(to - kMaxPadBytes, to);
+}
+
+bool is_pad_whole(std::uintptr_t from, std::uintptr_t to) {
+  const std::size_t length = to - from;
+  if (length == 0) return true;
+  if (length < 8) return ((load(to - 8) ^ g_pad) & mask_of(length)) == 0;
+  if (length <= 2 * kMaxPadBytes) return is_filled(from, to);
+  return is_filled(from, from + kMaxPadBytes) && is_filled(to - kMaxPadBytes, to);
+}
 
 bool make_usable(std::size_t bytes) {
   const Guard guard(g_live_lock);
@@ -99,6 +155,9 @@ bool start_blocks() {
   std::uint64_t seed = os::now_ms() ^ reinterpret_cast<std::uintptr_t>(&random);
   if (random != nullptr) std::memcpy(&seed, random + 8, sizeof seed);
   g_secret = mix(seed);
+  std::uint64_t step = g_secret;
+  for (std::uint64_t& key : g_keys) key = mix(step += 0x9e3779b97f4a7c15U);
+  g_pad = ((g_secret >> 24 & 0xff) | 0x80) * 0x0101010101010101U;
   const std::size_t bytes = (g_region.max_slices << kSliceShift >> kGranuleShift) / 8;
   g_live_reserved_bytes = std::max(bytes / kStepBytes * kStepBytes, kStepBytes);
   g_live = static_cast<std::atomic<std::uint64_t>*>(os::reserve(g_live_reserved_bytes, os::page_bytes()));
@@ -129,26 +188,19 @@ bool end_live(std::uintptr_t block) {
 }
 
 void write_trailer(const Place& place, std::size_t size) {
-  const std::size_t room = place.room_bytes - kTrailerBytes;
-  const std::size_t length = std::min(room - size, kMaxPadBytes);
-  std::memset(reinterpret_cast<void*>(place.start + size), pad_byte(), length);
-  std::memset(reinterpret_cast<void*>(place.start + room - length), pad_byte(), length);
-  const std::uint64_t word = (size | check_of(place.start, size)) ^ key_of(place.start);
-  std::memcpy(reinterpret_cast<void*>(place.start + room), &word, sizeof word);
+  const std::uintptr_t trailer = place.start + place.room_bytes - kTrailerBytes;
+  write_pad(place.start + size, trailer);
+  const std::uint64_t key = key_of(place.start);
+  store(trailer, (size | check_of(key, size)) ^ key);
 }
 
 bool read_trailer(const Place& place, std::size_t& size) {
-  const std::size_t room = place.room_bytes - kTrailerBytes;
-  std::uint64_t word = 0;
-  std::memcpy(&word, reinterpret_cast<const void*>(place.start + room), sizeof word);
-  word ^= key_of(place.start);
+  const std::uintptr_t trailer = place.start + place.room_bytes - kTrailerBytes;
+  const std::uint64_t key = key_of(place.start);
+  const std::uint64_t word = load(trailer) ^ key;
   size = word & kMaxBytes;
-  if (size > room || word != (size | check_of(place.start, size))) return false;
-  const auto* pad = reinterpret_cast<const unsigned char*>(place.start + size);
-  const std::size_t length = std::min(room - size, kMaxPadBytes);
-  const auto* before_trailer = reinterpret_cast<const unsigned char*>(place.start + room - length);
-  const auto is_pad = [](unsigned char byte) { return byte == pad_byte(); };
-  return std::all_of(pad, pad + length, is_pad) && std::all_of(before_trailer, before_trailer + length, is_pad);
+  if (size > place.room_bytes - kTrailerBytes || word != (size | check_of(key, size))) return false;
+  return is_pad_whole(place.start + size, trailer);
 }
 
 }  // namespace osmem::hardened

@@ -20,6 +20,7 @@ constexpr std::size_t kEntries = 512;
 struct Entry {
   void* block;
   std::size_t size;
+  std::size_t room_bytes;  // as found when it was freed
 };
 
 struct Shard {
@@ -57,8 +58,8 @@ bool is_empty(const void* block, std::size_t size) {
 // Whether nobody has written into the block since it ended.
 bool is_untouched(const Entry& entry) {
   std::size_t size = 0;
-  const Place place = find(entry.block);
-  const bool whole = place.room_bytes != 0 && read_trailer(place, size) && size == entry.size;
+  const Place place{Kind::kBlock, reinterpret_cast<std::uintptr_t>(entry.block), entry.room_bytes, 0};
+  const bool whole = !g_policy.canary || (read_trailer(place, size) && size == entry.size);
   return whole && (!g_policy.zero || is_empty(entry.block, entry.size));
 }
 
@@ -69,7 +70,8 @@ void look_at(const Entry& entry) {
 
 }  // namespace
 
-void put_in_quarantine(void* block, std::size_t size) {
+void put_in_quarantine(const Place& place, std::size_t size) {
+  void* block = reinterpret_cast<void*>(place.start);
   const std::size_t most_bytes = g_policy.quarantine_bytes / kShards;
   Entry leaving[8];
   std::size_t leaving_count = 0;
@@ -82,7 +84,7 @@ void put_in_quarantine(void* block, std::size_t size) {
       leaving[leaving_count++] = shard.take(shard.random_below(shard.count));
     }
     if (shard.count < kEntries) {
-      shard.entries[shard.count++] = {block, size};
+      shard.entries[shard.count++] = {block, size, place.room_bytes};
       shard.bytes += size;
       block = nullptr;
     }

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/osmem/hardened/blocks.hpp"
+
 namespace osmem::hardened {
 
 // Written once, at start.
@@ -21,7 +23,7 @@ struct Policy {
 
 // The block of the heap has ended: its live bit is gone, its trailer stands, the `size` bytes in front of it are empty if
 // the policy says so. It is freed below now or later.
-void put_in_quarantine(void* block, std::size_t size);
+void put_in_quarantine(const Place& place, std::size_t size);
 
 // All that wait are looked at, and freed.
 void empty_quarantine();

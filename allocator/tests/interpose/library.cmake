@@ -57,3 +57,9 @@ if(TARGET osmem)
                         $<TARGET_FILE:osmem>)
   endforeach()
 endif()
+
+if(TARGET osmem_hardened)
+  add_test(NAME interpose_hardened.osmem-hardened COMMAND Python3::Interpreter
+           ${CMAKE_CURRENT_SOURCE_DIR}/hardened_test.py $<TARGET_FILE:osmem_hardened> $<TARGET_FILE:interpose_hardened> -v)
+  set_tests_properties(interpose_hardened.osmem-hardened PROPERTIES LABELS interpose TIMEOUT 600)
+endif()
