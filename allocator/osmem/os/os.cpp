@@ -23,7 +23,8 @@ class KeptErrno {
   const int saved_ = errno;
 };
 
-constinit bool g_refuse_huge = false;  // written at start
+constinit bool g_refuse_huge = false;  // written at start, both
+constinit bool g_has_huge = false;
 constinit std::atomic<std::uint64_t> g_calls{0};
 constinit std::atomic<std::uint64_t> g_pages{0};
 constinit std::atomic<std::uint64_t> g_ns{0};
@@ -180,7 +181,17 @@ void advise_huge(void* address, std::size_t bytes) {
   madvise(address, bytes, MADV_HUGEPAGE);
 }
 
-void refuse_unasked_huge_pages() { g_refuse_huge = true; }
+void refuse_huge(void* address, std::size_t bytes) {
+  const KeptErrno kept;
+  madvise(address, bytes, MADV_NOHUGEPAGE);
+}
+
+void use_huge_pages(HugePages mode) {
+  g_refuse_huge = mode == HugePages::kUnasked;
+  g_has_huge = mode != HugePages::kNone;
+}
+
+bool has_huge_pages() { return g_has_huge; }
 
 void* break_address() {
   const KeptErrno kept;

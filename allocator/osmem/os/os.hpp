@@ -68,12 +68,20 @@ std::size_t address_space_limit();
 // files: only at start, before a program may have forbidden itself to.
 std::size_t cgroup_memory_limit();
 
-// Whether the system gives huge pages to whoever touches memory (THP always), not only where they are asked for. Opens a file.
-bool huge_pages_unasked();
+// The range gets small pages from here on, and stays as it is.
+void refuse_huge(void* address, std::size_t bytes);
 
-// From here on what is reserved and mapped gets huge pages only where advise_huge() asks for them. At start.
-void refuse_unasked_huge_pages();
+// Who gets huge pages from the system: nobody, whoever asks (THP madvise), whoever touches memory (THP always).
+enum class HugePages { kNone, kAsked, kUnasked };
 
+// Opens a file. kNone, too, where pages are not of 4 KiB.
+HugePages huge_pages_of_system();
+
+// In this mode. From here on what is reserved and mapped gets huge pages only where advise_huge() asks for them. At start.
+void use_huge_pages(HugePages mode);
+
+// Whether advise_huge() can have any effect.
+bool has_huge_pages();
 
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();

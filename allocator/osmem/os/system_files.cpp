@@ -1,4 +1,4 @@
-// What the system tells in files: the limit on memory of the process's control group (version 2), and whether it gives huge pages unasked.
+// What the system tells in files: the limit on memory of the process's control group (version 2), and to whom it gives huge pages.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "allocator/osmem/base/config.hpp"
 #include "allocator/osmem/os/os.hpp"
 
 namespace osmem::os {
@@ -64,12 +65,16 @@ std::size_t cgroup_memory_limit() {
   return limit;
 }
 
-bool huge_pages_unasked() {
+HugePages huge_pages_of_system() {
   const int saved_errno = errno;
   char modes[64];
-  const bool unasked = read_file("/sys/kernel/mm/transparent_hugepage/enabled", modes) && std::strstr(modes, "[always]") != nullptr;
+  HugePages mode = HugePages::kNone;
+  if (page_bytes() == kPageBytes && read_file("/sys/kernel/mm/transparent_hugepage/enabled", modes)) {
+    if (std::strstr(modes, "[madvise]") != nullptr) mode = HugePages::kAsked;
+    if (std::strstr(modes, "[always]") != nullptr) mode = HugePages::kUnasked;
+  }
   errno = saved_errno;
-  return unasked;
+  return mode;
 }
 
 }  // namespace osmem::os

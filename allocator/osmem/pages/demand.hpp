@@ -23,8 +23,12 @@ namespace osmem {
 
 class Demand {
  public:
-  // Before anything is counted: the slack in 1/1024 of the demand, and how many pages may be resident at most (0: any number).
-  void set_slack_share(std::size_t share) { slack_share_ = static_cast<std::ptrdiff_t>(share); }
+  // The slack: in 1/1024 of the demand, and so many pages at least. At any time.
+  void set_slack(std::size_t share, std::size_t least_pages) {
+    set(slack_share_, static_cast<std::ptrdiff_t>(share));
+    set(least_slack_pages_, static_cast<std::ptrdiff_t>(least_pages));
+  }
+  // Before anything is counted: how many pages may be resident at most (0: any number).
   void set_limit(std::size_t pages) { near_limit_pages_ = static_cast<std::ptrdiff_t>(pages / 8 * kNearLimitEighths); }
 
   // `pages` more are needed, `from_supply` pages less are free.
@@ -66,10 +70,17 @@ class Demand {
     const std::ptrdiff_t resident = get(needed_) + supply;
     if (near_limit_pages_ != 0 && resident > near_limit_pages_) return static_cast<std::size_t>(supply);
     const std::ptrdiff_t demand = peak();
-    const std::ptrdiff_t slack = std::max(kLeastSlackPages, demand * slack_share_ / 1024);
+    const std::ptrdiff_t slack = slack_of(demand);
     if (resident <= demand + slack || supply <= get(refused_supply_) + slack) return 0;
     // Half of the slack besides, so that the next time comes some pages later.
     return static_cast<std::size_t>(std::min(supply, resident - demand - slack / 2));
+  }
+
+  // Whether so many pages more may become resident at once, wanted or not: within the share of the demand, whatever the least is.
+  [[nodiscard]] bool has_room(std::size_t pages) const {
+    const std::ptrdiff_t demand = peak();
+    const std::ptrdiff_t resident = get(needed_) + std::max<std::ptrdiff_t>(get(supply_), 0);
+    return resident + static_cast<std::ptrdiff_t>(pages) <= demand + demand * get(slack_share_) / 1024 && !is_near_limit();
   }
 
   // No more of the free pages could go back: nobody tries again before there are more of them by the slack, or a window has passed.
@@ -97,6 +108,10 @@ class Demand {
   }
 
  private:
+  [[nodiscard]] std::ptrdiff_t slack_of(std::ptrdiff_t demand) const {
+    return std::max(get(least_slack_pages_), demand * get(slack_share_) / 1024);
+  }
+
   using Count = std::atomic<std::ptrdiff_t>;
   // Relaxed: nothing hangs on the order, see the top.
   static std::ptrdiff_t get(const Count& count) { return count.load(std::memory_order_relaxed); }
@@ -111,7 +126,8 @@ class Demand {
   Count previous_peak_{0};   // and in the one before
   Count window_start_ms_{0};
   Count refused_supply_{0};  // 0: none of it was refused
-  std::ptrdiff_t slack_share_ = kSlackShare;
+  Count slack_share_{kSlackShare};
+  Count least_slack_pages_{kLeastSlackPages};
   std::ptrdiff_t near_limit_pages_ = 0;
 };
 

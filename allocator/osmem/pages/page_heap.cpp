@@ -41,7 +41,9 @@ std::uint32_t PageHeap::longest_free_run(const Chunk& chunk) {
 // The free run that holds the request with the fewest clean pages where it will touch them, of those the shortest, lowest
 // address first; cut from its aligned front.
 PageHeap::Fit PageHeap::best_fit(const Chunk& chunk, const Request& request) {
-  const auto [pages, align_pages, likely_pages] = request;
+  const std::uint32_t pages = request.pages;
+  const std::uint32_t align_pages = request.align_pages;
+  const std::uint32_t likely_pages = request.likely_pages;
   Fit fit;
   const std::uint32_t least = least_clean(likely_pages, chunk.dirty_pages);
   std::uint32_t best_pages = 0;
@@ -85,7 +87,7 @@ PageHeap::Run PageHeap::allocate_or_grow(const Request& request) {
 
 PageHeap::Run PageHeap::allocate(std::uint32_t pages, std::uint32_t align_pages) {
   Guard guard(lock_);
-  const Run run = allocate_or_grow({pages, align_pages, pages});
+  const Run run = allocate_or_grow({pages, align_pages, pages, false});
   if (!run.found) return run;
   demand_->need(pages, run.dirty_pages);
   return run;
@@ -101,7 +103,7 @@ PageHeap::Place PageHeap::find_run(std::uint32_t first_page) {
 
 PageHeap::Run PageHeap::allocate_gradual(std::uint32_t pages, std::uint32_t align_pages, std::uint32_t likely_pages) {
   Guard guard(lock_);
-  return allocate_or_grow({pages, align_pages, likely_pages});
+  return allocate_or_grow({pages, align_pages, likely_pages, true});
 }
 
 PageHeap::Run PageHeap::allocate_locked(const Request& request) {
@@ -122,23 +124,42 @@ PageHeap::Run PageHeap::allocate_locked(const Request& request) {
     bins &= bins - 1;
     int tries = bin >= sure_bin ? INT32_MAX : kMaxTries;
     for (std::uint32_t c = bins_[bin] - 1; c != kNoChunk && tries > 0; c = chunks_[c].next, --tries) {
-      if (best.found && --looks == 0) return take(best_chunk, best, pages);
+      if (best.found && --looks == 0) return take(best_chunk, best, request);
       const Chunk& chunk = chunks_[c];
       if (chunk.longest_run < pages) continue;
       if (best.found && least_clean(request.likely_pages, chunk.dirty_pages) >= best.clean_pages) continue;
       const Fit fit = best_fit(chunk, request);
       if (!fit.found || (best.found && fit.clean_pages >= best.clean_pages)) continue;
-      if (fit.clean_pages <= good_enough) return take(c, fit, pages);
+      if (fit.clean_pages <= good_enough) return take(c, fit, request);
       best = fit;
       best_chunk = c;
     }
   }
-  if (best.found) return take(best_chunk, best, pages);
+  if (best.found) return take(best_chunk, best, request);
   return {};
 }
 
-PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages) {
+// Where the run touches a huge page first, all of it becomes resident: the rest is supply from then on. A huge page is asked for where
+// that stays within bounds, so from a demand on of which it is no more than the slack.
+void PageHeap::touch_huge(std::uint32_t chunk_index, std::uint32_t first, const Request& request) {
   Chunk& chunk = chunks_[chunk_index];
+  for (std::uint32_t i = first / kHugePages; i <= (first + request.pages - 1) / kHugePages; ++i) {
+    const std::uint32_t begin = i * kHugePages;
+    if (chunk.used.count_range(begin, kHugePages) != 0 || chunk.dirty.count_range(begin, kHugePages) != 0) continue;
+    const std::uint32_t page = chunk_index * kPagesPerChunk + begin;
+    const bool is_huge = (chunk.huge.load(std::memory_order_relaxed) >> i & 1) != 0;  // relaxed: nobody purges a part of free pages here
+    const bool wanted = demand_->has_room(kHugePages);
+    if (is_huge && !wanted) source_->set_huge(page, false);
+    if (!wanted || (!is_huge && !(request.written && source_->set_huge(page, true)))) continue;
+    set_dirty(chunk_index, begin, kHugePages);
+    demand_->unneed(0, kHugePages);
+  }
+}
+
+PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, const Request& request) {
+  Chunk& chunk = chunks_[chunk_index];
+  const std::uint32_t pages = request.pages;
+  if (chunk.free_pages >= chunk.dirty_pages + kHugePages && fit.clean_pages != 0) touch_huge(chunk_index, fit.first, request);
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
   const std::uint64_t touched = dirty == 0 ? 0 : chunk.dirty.bits(fit.first, std::min(pages, kMaxGradualPages));
   chunk.dirty.clear_range(fit.first, pages);
@@ -157,7 +178,8 @@ PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, std::uin
 }
 
 bool PageHeap::grow(const Request& request) {
-  const auto [pages, align_pages, likely_pages] = request;
+  const std::uint32_t pages = request.pages;
+  const std::uint32_t align_pages = request.align_pages;
   // Runs do not cross chunks, so the source may have to give several times: the rest of this chunk, then enough to reach an
   // aligned place in a fresh one, then enough to get past a chunk that was given up in a fork.
   const std::uint32_t asked_pages[] = {pages, pages + align_pages, pages + align_pages + kPagesPerChunk};

@@ -20,6 +20,7 @@
 // outside the lock, on pages marked used meanwhile.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -48,7 +49,13 @@ struct PageSource {
   bool (*purge)(std::uint32_t first_page, std::uint32_t pages);
   // A clock that never goes back.
   std::uint64_t (*now_ms)();
+  // Whether the kHugePages pages from there on, a multiple of that number, all free, become resident together at the first touch of
+  // one. False: as you wish, but there is no such thing. Until a part of them goes back: purge() ends it.
+  bool (*set_huge)(std::uint32_t first_page, bool huge);
 };
+
+// Pages of a huge page.
+inline constexpr std::uint32_t kHugePages = kHugePageBytes / kPageBytes;
 
 // Pages that have a stamp of time together: more than a cheap purge spans.
 inline constexpr std::uint32_t kStampPages = 64;
@@ -66,8 +73,12 @@ struct Chunk {
   std::uint8_t bin;           // kNoBin while it has no free page
   bool initialised;
   std::uint16_t freed_at[kPagesPerChunk / kStampPages];  // in units of kStampMs, from some time on; of dirty pages
+  // Written by the source, which purges without the lock: bit i, its i-th kHugePages pages become resident together; and bit
+  // kHugeWasCut + i, they did, and have had small pages since a part of them went back.
+  std::atomic<std::uint8_t> huge;
+  static constexpr std::uint32_t kHugeWasCut = 4;
 };
-static_assert(sizeof(Chunk) == 560, "four bit sets of 128 bytes, 16 bytes of counts, 16 stamps");
+static_assert(sizeof(Chunk) == 568, "four bit sets of 128 bytes, 16 bytes of counts, 16 stamps, huge pages");
 
 struct PageHeapStats {
   std::size_t used_pages = 0;
@@ -163,6 +174,7 @@ class PageHeap {
     std::uint32_t pages = 0;
     std::uint32_t align_pages = 0;
     std::uint32_t likely_pages = 0;  // that will be touched, from the front
+    bool written = false;            // all of it will be, sooner or later
   };
 
   struct Fit {
@@ -191,7 +203,8 @@ class PageHeap {
 
   Run allocate_or_grow(const Request& request);
   Run allocate_locked(const Request& request);
-  Run take(std::uint32_t chunk_index, const Fit& fit, std::uint32_t pages);
+  Run take(std::uint32_t chunk_index, const Fit& fit, const Request& request);
+  void touch_huge(std::uint32_t chunk_index, std::uint32_t first, const Request& request);
   bool grow(const Request& request);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);

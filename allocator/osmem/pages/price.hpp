@@ -51,13 +51,18 @@ class Price {
     return std::clamp(age, kLeastAgeMs, longest);
   }
 
-  // How far free pages may go above the demand, in 1/1024 of it.
+  // How far free pages may go above the demand, in 1/1024 of it: the dearer a fault, the farther.
   [[nodiscard]] std::size_t slack_share() const {
-    const std::size_t mebibytes = memory_per_cpu_ >> 20;
-    return std::clamp(kSlackShare * mebibytes / (kBalancedMemoryPerCpu >> 20), kLeastSlackShare, kMostSlackShare);
+    const std::uint64_t dearness = std::clamp<std::uint64_t>(fault_ns() / kDearFaultNs, 1, kMostDearness);
+    return std::clamp(at_this_price(kSlackShare) * dearness, kLeastSlackShare, kMostSlackShare);
   }
+  // And so many pages at least.
+  [[nodiscard]] std::size_t least_slack_pages() const { return std::clamp(at_this_price(kLeastSlackPages), kLeastSlackPages / 4, kLeastSlackPages * 4); }
 
  private:
+  // What is `figure` at the balanced price.
+  [[nodiscard]] std::size_t at_this_price(std::size_t figure) const { return figure * (memory_per_cpu_ >> 20) / (kBalancedMemoryPerCpu >> 20); }
+
   static std::uint64_t purge_ns_per_page() {
     const os::GivenBack so_far = os::given_back();
     return so_far.pages == 0 ? 0 : so_far.ns / so_far.pages;

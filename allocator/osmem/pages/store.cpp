@@ -17,12 +17,19 @@ namespace {
 // Somebody makes room: others go on, for a page too many does no harm.
 constinit std::atomic<bool> g_making_room{false};
 
+void set_slack() { g_demand.set_slack(g_price.slack_share(), g_price.least_slack_pages()); }
+
 }  // namespace
 
 void set_policy(std::size_t memory_per_cpu, std::size_t limit_bytes) {
   g_price.set_memory_per_cpu(memory_per_cpu);
-  g_demand.set_slack_share(g_price.slack_share());
+  set_slack();
   if (limit_bytes != SIZE_MAX) g_demand.set_limit(std::max<std::size_t>(limit_bytes / kPageBytes, 8));
+}
+
+void note_fault(std::uint64_t ns) {
+  g_price.note_fault(ns);
+  set_slack();
 }
 
 std::size_t give_back(std::size_t most_pages, std::uint64_t age_ms, std::uint32_t least_pages) {

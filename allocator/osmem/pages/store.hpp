@@ -28,6 +28,9 @@ namespace store {
 // At start: the price of memory in bytes a CPU, and a limit on what is resident in bytes, SIZE_MAX for none.
 void set_policy(std::size_t memory_per_cpu, std::size_t limit_bytes);
 
+// A first touch of a page took so long: what free pages are worth follows.
+void note_fault(std::uint64_t ns);
+
 // Gives back free pages that are older than `age_ms`, `most_pages` of them or some more; ranges of the page heap that are shorter than
 // `least_pages` stay. Returns how many went.
 std::size_t give_back(std::size_t most_pages, std::uint64_t age_ms, std::uint32_t least_pages);

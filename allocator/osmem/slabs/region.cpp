@@ -28,10 +28,11 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-std::size_t step_bytes(std::size_t committed_bytes) {
+std::size_t step_bytes(std::size_t committed_bytes, std::size_t end_bytes) {
   if (committed_bytes < kMiddleStepBytes) return kFirstStepBytes;
   if (committed_bytes < kLargeStepBytes) return kMiddleStepBytes;
-  return kLargeStepBytes;
+  // To where a huge page ends, so that the next one can be had whole.
+  return round_up(end_bytes + 1, kLargeStepBytes) - end_bytes;
 }
 
 // One growing table of the region: which part of it is usable follows from how many entries are.
@@ -98,7 +99,7 @@ bool reserve_ahead(std::size_t bytes) {
 
 PageRange grow_region(std::uint32_t min_pages) {
   const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
-  const std::size_t step = step_bytes(g_region.committed_bytes);
+  const std::size_t step = step_bytes(g_region.committed_bytes, g_region.end_bytes);
   std::size_t bytes = wanted > step ? wanted : step;
   if (bytes > g_region.ahead_bytes && wanted <= g_region.ahead_bytes) bytes = wanted;
   // Where a limit does not leave the whole step, what is wanted may still be had.
@@ -154,7 +155,7 @@ Extent extend_by_mapping(std::size_t bytes) {
 
 PageRange grow_break(std::uint32_t min_pages) {
   const std::size_t wanted = round_up(std::size_t{min_pages} << kPageShift, kGrowBytes);
-  const std::size_t step = step_bytes(g_region.committed_bytes);
+  const std::size_t step = step_bytes(g_region.committed_bytes, g_region.end_bytes);
   Extent extent = extend_by_break(wanted > step ? wanted : step);
   if (extent.bytes < wanted) extent = extend_by_mapping(wanted);
   const std::size_t first = extent.start - g_heap_base;
@@ -177,18 +178,55 @@ void purge_slab_books(std::uint32_t chunk) {
   if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
 }
 
+// Huge pages whose places are small ones for good: each may be two mappings more, of 65,530 that a process has.
+constexpr std::size_t kMostCutHugePages = 4096;
+constinit std::atomic<std::size_t> g_cut_huge_pages{0};
+
+// Relaxed, all of it: a bit guards no data, and the two halves of a chunk are changed by different threads.
+bool set_huge(std::uint32_t first_page, bool huge) {
+  std::atomic<std::uint8_t>& bits = g_region.chunks[first_page / kPagesPerChunk].huge;
+  const std::uint32_t index = first_page % kPagesPerChunk / kHugePages;
+  const auto is_huge = static_cast<std::uint8_t>(1U << index);
+  const auto was_cut = static_cast<std::uint8_t>(is_huge << Chunk::kHugeWasCut);
+  if (!os::has_huge_pages()) return false;
+  if (!huge) {
+    os::refuse_huge(g_region.page_start(first_page), kHugePageBytes);
+    bits.fetch_and(static_cast<std::uint8_t>(~is_huge), std::memory_order_relaxed);  // relaxed: see above
+    if ((bits.fetch_or(was_cut, std::memory_order_relaxed) & was_cut) == 0) g_cut_huge_pages.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  if (g_cut_huge_pages.load(std::memory_order_relaxed) >= kMostCutHugePages) return false;
+  os::advise_huge(g_region.page_start(first_page), kHugePageBytes);
+  if ((bits.fetch_and(static_cast<std::uint8_t>(~was_cut), std::memory_order_relaxed) & was_cut) != 0) {
+    g_cut_huge_pages.fetch_sub(1, std::memory_order_relaxed);
+  }
+  bits.fetch_or(is_huge, std::memory_order_relaxed);
+  return true;
+}
+
+// A kernel thread would fill the hole again that is left in a huge page.
+void cut_huge_pages(std::uint32_t first_page, std::uint32_t pages) {
+  const std::uint32_t end = first_page + pages;
+  for (std::uint32_t page = first_page / kHugePages * kHugePages; page < end; page += kHugePages) {
+    if (first_page <= page && page + kHugePages <= end) continue;
+    const std::uint8_t bits = g_region.chunks[page / kPagesPerChunk].huge.load(std::memory_order_relaxed);  // relaxed: see set_huge()
+    if ((bits >> (page % kPagesPerChunk / kHugePages) & 1) != 0) set_huge(page, false);
+  }
+}
+
 // Only whole system pages can go back; a range that has none stays dirty.
 bool purge_pages(std::uint32_t first_page, std::uint32_t pages) {
   const std::size_t bytes = std::size_t{pages} << kPageShift;
   void* start = g_region.page_start(first_page);
   const std::size_t mask = os::page_bytes() - 1;
   if (((reinterpret_cast<std::uintptr_t>(start) | bytes) & mask) != 0) return false;
+  cut_huge_pages(first_page, pages);
   if (!os::purge(start, bytes)) return false;
   if (pages == kPagesPerChunk) purge_slab_books(first_page / kPagesPerChunk);
   return true;
 }
 
-constexpr PageSource kSource = {grow_heap, purge_pages, os::now_ms};
+constexpr PageSource kSource = {grow_heap, purge_pages, os::now_ms, set_huge};
 
 // The owner and bin tables: two ranges at a fixed distance. For less than the full number of slices the space between
 // them stays free for others.
@@ -346,7 +384,7 @@ void time_first_touches(std::byte* start, std::size_t bytes) {
   for (std::byte* at = start + (0 - reinterpret_cast<std::uintptr_t>(start)) % page; at < start + bytes; at += page) {
     const std::uint64_t before_ns = os::now_ns();
     *static_cast<volatile std::byte*>(at) = std::byte{0};
-    g_price.note_fault(os::now_ns() - before_ns);
+    store::note_fault(os::now_ns() - before_ns);
   }
 }
 

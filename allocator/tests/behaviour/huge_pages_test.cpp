@@ -1,6 +1,7 @@
 // Proves for huge pages, by counts of page faults and resident memory: once large blocks have come back written whole, the next one is
 // touched by few faults; blocks that are touched here and there stay lean, before and after, and also where they get memory that had huge
-// pages; zeroed memory is zero wherever it comes from; a long block that grows by realloc gets them, too. Skipped where the system gives none on advice.
+// pages; zeroed memory is zero wherever it comes from; a long block that grows by realloc gets them, too, and so do many small blocks, which
+// waste one at most and give parts of them back. Skipped where the system gives none on advice.
 // Does not prove what that saves in time.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -114,6 +115,47 @@ TEST_F(HugePages, AreForALongBlockThatGrows) {
   EXPECT_LT(faults() - before, 2 * kSmallPages / 4);
   EXPECT_EQ(std::count(block, block + 64 * kMiB, 1), static_cast<std::ptrdiff_t>(64 * kMiB));
   os_free(block);
+}
+
+// Small blocks, `bytes` in all.
+std::vector<void*> fill_with_small_blocks(std::size_t bytes) {
+  constexpr std::size_t kSmallBytes = 112;
+  std::vector<void*> blocks(bytes / kSmallBytes);
+  for (void*& block : blocks) {
+    block = os_malloc(kSmallBytes);
+    std::memset(block, 1, kSmallBytes);
+  }
+  return blocks;
+}
+
+TEST_F(HugePages, AreForSmallBlocksOnceTheyAreMany) {
+  std::vector<void*> blocks = fill_with_small_blocks(32 * kMiB);  // their own table included, resident from here on
+  const std::size_t resident_before = resident_bytes();
+  const long faults_before = faults();
+  const std::vector<void*> more = fill_with_small_blocks(64 * kMiB);
+  const long small_pages = 64 * static_cast<long>(kMiB) / 4096;
+  const long of_the_table = static_cast<long>(more.size() * sizeof(void*) / 4096);
+  EXPECT_LT(faults() - faults_before, small_pages / 16 + 2 * of_the_table);
+  EXPECT_LT(resident_bytes() - resident_before, 64 * kMiB + more.size() * sizeof(void*) + 4 * kMiB) << "one more than needed at most";
+  blocks.insert(blocks.end(), more.begin(), more.end());
+  for (void* block : blocks) os_free(block);
+}
+
+TEST_F(HugePages, OfSmallBlocksGoBackInPart) {
+  std::vector<void*> blocks = fill_with_small_blocks(96 * kMiB);
+  const std::size_t full = resident_bytes();
+  // What stays is one block in 4,000, so that hardly a huge page goes back whole.
+  std::vector<void*> kept;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 4000 == 0) {
+      kept.push_back(blocks[i]);
+    } else {
+      os_free(blocks[i]);
+    }
+  }
+  os_trim(0);
+  EXPECT_LT(resident_bytes(), full - 80 * kMiB);
+  for (void* block : kept) os_free(block);
 }
 
 }  // namespace

@@ -218,6 +218,61 @@ TEST_F(FreePages, NoMoreThanIsAskedForGoesBackOfALongRange) {
   heap_.check_invariants();
 }
 
+// Where four chunks are needed a huge page is less than the slack.
+class HugePagesOfTheHeap : public FreePages {
+ protected:
+  static constexpr uint32_t kSlabPages = 4;
+  static constexpr uint32_t kPagesBefore = 4 * kPagesPerChunk;
+  void SetUp() override {
+    FreePages::SetUp();
+    source_.give_exactly();
+    ASSERT_TRUE(heap_.allocate(kPagesPerChunk, kPagesPerChunk).found);
+  }
+  void need_much() { demand_.need(kPagesBefore, 0); }
+  PageHeap::Run slab_in_a_fresh_chunk() { return heap_.allocate_gradual(kSlabPages, kPagesPerChunk, kSlabPages); }
+};
+
+TEST_F(HugePagesOfTheHeap, AreAskedForWhereASlabTouchesOneFirst) {
+  need_much();
+  const size_t before = demand_.supply();
+  const PageHeap::Run slab = slab_in_a_fresh_chunk();
+  ASSERT_TRUE(slab.found);
+  EXPECT_EQ(source_.huge_pages(), 1);
+  EXPECT_EQ(demand_.supply() - before, osmem::kHugePages) << "all of it is resident";
+  EXPECT_EQ(slab.dirty_pages, kSlabPages);
+  EXPECT_FALSE(slab.zeroed);
+  ASSERT_TRUE(heap_.allocate_gradual(kSlabPages, 1, kSlabPages).found);
+  EXPECT_EQ(source_.huge_pages(), 1) << "once";
+  heap_.check_invariants();
+}
+
+TEST_F(HugePagesOfTheHeap, AreNotWhereOneIsMoreThanTheSlack) {
+  ASSERT_TRUE(slab_in_a_fresh_chunk().found);
+  EXPECT_EQ(source_.huge_pages(), 0);
+}
+
+TEST_F(HugePagesOfTheHeap, AreNotForRunsThatMayBeTouchedInPart) {
+  need_much();
+  ASSERT_TRUE(heap_.allocate(kSlabPages, kPagesPerChunk).found);
+  EXPECT_EQ(source_.huge_pages(), 0);
+}
+
+TEST_F(HugePagesOfTheHeap, AreNotWhereTheSlackIsUsedUp) {
+  need_much();
+  demand_.unneed(0, kPagesBefore / 8);
+  ASSERT_TRUE(slab_in_a_fresh_chunk().found);
+  EXPECT_EQ(source_.huge_pages(), 0);
+}
+
+TEST_F(HugePagesOfTheHeap, GoBackWithWhatNobodyTook) {
+  need_much();
+  const PageHeap::Run slab = slab_in_a_fresh_chunk();
+  ASSERT_TRUE(heap_.free_gradual(slab.first_page, slab.touched_pages));
+  EXPECT_EQ(heap_.purge(SIZE_MAX, 0, 1), osmem::kHugePages);
+  EXPECT_EQ(demand_.supply(), 0u);
+  heap_.check_invariants();
+}
+
 class Bounds : public testing::Test {
  protected:
   static constexpr size_t kPeak = 10240;
@@ -253,7 +308,7 @@ TEST_F(Bounds, OldDemandIsForgottenAfterAWindowMore) {
 }
 
 TEST_F(Bounds, TheSlackIsAShareOfTheDemand) {
-  demand_.set_slack_share(512);
+  demand_.set_slack(512, osmem::kLeastSlackPages);
   free_all();
   demand_.need(kPeak / 2, 0);
   EXPECT_EQ(demand_.excess(), 0u);
@@ -309,6 +364,25 @@ TEST(Price, SlackGrowsWithIt) {
   EXPECT_EQ(price.slack_share(), osmem::kSlackShare / 4);
   price.set_memory_per_cpu(osmem::kFastMemoryPerCpu);
   EXPECT_EQ(price.slack_share(), osmem::kSlackShare * 4);
+}
+
+TEST(Price, SlackGrowsWithWhatAFaultCosts) {
+  osmem::Price price;
+  const size_t least = price.least_slack_pages();
+  price.note_fault(3 * osmem::kDearFaultNs);
+  EXPECT_EQ(price.slack_share(), osmem::kSlackShare * 3);
+  EXPECT_EQ(price.least_slack_pages(), least) << "that is a matter of memory alone";
+}
+
+TEST(Price, SlackStaysWithinBounds) {
+  osmem::Price price;
+  price.set_memory_per_cpu(64 * osmem::kFastMemoryPerCpu);
+  price.note_fault(100 * osmem::kDearFaultNs);
+  EXPECT_EQ(price.slack_share(), osmem::kMostSlackShare);
+  EXPECT_EQ(price.least_slack_pages(), osmem::kLeastSlackPages * 4);
+  price.set_memory_per_cpu(1);
+  EXPECT_EQ(price.slack_share(), osmem::kLeastSlackShare);
+  EXPECT_EQ(price.least_slack_pages(), osmem::kLeastSlackPages / 4);
 }
 
 TEST(Price, TheLeastOfAHandfulOfFirstTouchesCounts) {

@@ -29,12 +29,12 @@ class SourceModel {
       return {};  // the system said no
     }
     grown_++;
-    if (random_below(8) == 0) {
+    if (!exact_ && random_below(8) == 0) {
       end_ +=
           kSlicePages * (random_below(40));  // somebody else took what lay between, as sbrk allows
     }
-    const uint32_t pages =
-        (min_pages + random_below(300) + kSlicePages - 1) / kSlicePages * kSlicePages;
+    const uint32_t more = exact_ ? 2 * osmem::kPagesPerChunk : random_below(300);
+    const uint32_t pages = (min_pages + more + kSlicePages - 1) / kSlicePages * kSlicePages;
     if (end_ + pages > kPages) {
       return {};
     }
@@ -45,6 +45,9 @@ class SourceModel {
   }
 
 
+  // From here on a two chunks more than is asked for at each time, and no gaps.
+  void give_exactly() { exact_ = true; }
+
   bool purge(uint32_t first, uint32_t pages) {
     if (refuses()) {
       return false;
@@ -53,6 +56,14 @@ class SourceModel {
     purged_pages_ += pages - clean_pages(first, pages);
     emptied_chunks_ += pages == osmem::kPagesPerChunk ? 1 : 0;
     std::fill_n(dirty_.begin() + first, pages, false);
+    return true;
+  }
+
+  // At the first touch of one the pages are resident, all of them: here at once.
+  bool set_huge(uint32_t first, bool huge) {
+    if (!huge || refuses()) return false;
+    std::fill_n(dirty_.begin() + first, osmem::kHugePages, true);
+    huge_pages_++;
     return true;
   }
 
@@ -67,6 +78,7 @@ class SourceModel {
   uint64_t now_ms() const { return now_ms_; }
   void pass_ms(uint64_t ms) { now_ms_ += ms; }
   int purge_calls() const { return purge_calls_; }
+  int huge_pages() const { return huge_pages_; }
   int emptied_chunks() const { return emptied_chunks_; }   // purged in one call
   const std::vector<osmem::PageRange>& given() const { return given_; }
 
@@ -83,6 +95,8 @@ class SourceModel {
   uint64_t now_ms_ = 1'000'000;
   uint64_t purged_pages_ = 0;
   int emptied_chunks_ = 0;
+  int huge_pages_ = 0;
+  bool exact_ = false;
 };
 
 // The model that the functions of kSource speak for.
@@ -90,6 +104,7 @@ inline SourceModel* source_model = nullptr;
 inline const osmem::PageSource kSource{
     [](uint32_t min_pages) { return source_model->grow(min_pages); },
     [](uint32_t first, uint32_t pages) { return source_model->purge(first, pages); },
-    [] { return source_model->now_ms(); }};
+    [] { return source_model->now_ms(); },
+    [](uint32_t first, bool huge) { return source_model->set_huge(first, huge); }};
 
 }  // namespace page_source
