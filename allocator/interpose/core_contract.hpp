@@ -23,6 +23,27 @@ struct Numbers {
   size_t releasable_bytes = 0;  // what trim(0) could give back
 };
 
+// The calls that a block comes from, and goes back by: those of C, operator new and delete, new[] and delete[].
+enum class Family : unsigned char { kC, kNew, kNewArray };
+
+// A core that wants to know by which operator a block comes and goes, to tell mixes; the C functions are Family::kC.
+template <typename T>
+concept TellsFamilies = requires(void* block, size_t size, size_t alignment, Family family) {
+  { T::malloc_for(family, size) }
+  noexcept->std::same_as<void*>;
+  { T::aligned_alloc_for(family, alignment, size) }
+  noexcept->std::same_as<void*>;
+  { T::free_for(family, block) }
+  noexcept->std::same_as<void>;
+  { T::free_sized_for(family, block, size) }
+  noexcept->std::same_as<void>;
+  { T::free_aligned_sized_for(family, block, alignment, size) }
+  noexcept->std::same_as<void>;
+  // The block was got by the C functions on behalf of an operator new: it is of that family from now on.
+  { T::claim_for(family, block) }
+  noexcept->std::same_as<void>;
+};
+
 template <typename T>
 concept CoreContract = requires(void* block, const void* address, size_t size, size_t alignment,
                                 Numbers& numbers) {

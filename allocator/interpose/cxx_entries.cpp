@@ -59,12 +59,49 @@ void* find_in_cxx_runtime(const char* symbol) noexcept {
       size, alignment, tag);
 }
 
+using interpose::Family;
+
+// What the operators ask of the core. One that does not tell families apart is asked as the C functions ask it.
+template <typename T>
+struct Calls {
+  static constexpr Family kArray = Family::kNew;  // one code for both
+  static void* malloc(Family, size_t size) noexcept { return T::malloc(size); }
+  static void* aligned_alloc(Family, size_t alignment, size_t size) noexcept { return T::aligned_alloc(alignment, size); }
+  static void* claimed(Family, void* block) noexcept { return block; }
+  static void free(Family, void* block) noexcept { T::free(block); }
+  static void free_sized(Family, void* block, size_t size) noexcept { T::free_sized(block, size); }
+  static void free_aligned_sized(Family, void* block, std::align_val_t alignment, size_t size) noexcept {
+    T::free_aligned_sized(block, static_cast<size_t>(alignment), size);
+  }
+};
+template <interpose::TellsFamilies T>
+struct Calls<T> {
+  static constexpr Family kArray = Family::kNewArray;
+  static void* malloc(Family family, size_t size) noexcept { return T::malloc_for(family, size); }
+  static void* aligned_alloc(Family family, size_t alignment, size_t size) noexcept {
+    return T::aligned_alloc_for(family, alignment, size);
+  }
+  // The C++ runtime has got it from malloc.
+  static void* claimed(Family family, void* block) noexcept {
+    if (block != nullptr) T::claim_for(family, block);
+    return block;
+  }
+  static void free(Family family, void* block) noexcept { T::free_for(family, block); }
+  static void free_sized(Family family, void* block, size_t size) noexcept { T::free_sized_for(family, block, size); }
+  static void free_aligned_sized(Family family, void* block, std::align_val_t alignment, size_t size) noexcept {
+    T::free_aligned_sized_for(family, block, static_cast<size_t>(alignment), size);
+  }
+};
+using Asked = Calls<Core>;
+constexpr Family kNew = Family::kNew;
+constexpr Family kArray = Asked::kArray;
+
 // What a miss of the hit path costs: the whole of malloc, then the runtime. `tag` is empty or
 // nothrow.
-template <typename... Tag>
+template <Family kFamily, typename... Tag>
 [[gnu::noinline]] void* allocate_slow(size_t size, const Tag&... tag) noexcept(sizeof...(Tag) > 0) {
-  void* const block = Core::malloc(size);
-  return block != nullptr ? block : retry(size, tag...);
+  void* const block = Asked::malloc(kFamily, size);
+  return block != nullptr ? block : Asked::claimed(kFamily, retry(size, tag...));
 }
 
 // The hit path, if the core offers it by itself, needs no frame: nothing has to outlive a call.
@@ -77,13 +114,13 @@ void* hit(size_t size) noexcept {
   }
 }
 
-template <typename... Tag>
+template <Family kFamily, typename... Tag>
 inline void* allocate(size_t size, const Tag&... tag) noexcept(sizeof...(Tag) > 0) {
   void* const block = hit<Core>(size);
-  return block != nullptr ? block : allocate_slow(size, tag...);
+  return block != nullptr ? block : allocate_slow<kFamily>(size, tag...);
 }
 
-template <typename... Tag>
+template <Family kFamily, typename... Tag>
 void* allocate_aligned(size_t size, std::align_val_t alignment,
                        const Tag&... tag) noexcept(sizeof...(Tag) > 0) {
   // The runtime's aligned form rounds the size up to the alignment without looking whether it wraps.
@@ -92,84 +129,84 @@ void* allocate_aligned(size_t size, std::align_val_t alignment,
   }
   const auto value = static_cast<size_t>(alignment);
   const bool usable = interpose::is_power_of_two(value) && value <= size_t{1} << 62;
-  void* const block = usable ? Core::aligned_alloc(value, size) : nullptr;
-  return block != nullptr ? block : retry(size, alignment, tag...);
+  void* const block = usable ? Asked::aligned_alloc(kFamily, value, size) : nullptr;
+  return block != nullptr ? block : Asked::claimed(kFamily, retry(size, alignment, tag...));
 }
 
 }  // namespace
 
-INTERPOSE_EXPORT void* operator new(size_t size) { return allocate(size); }
+INTERPOSE_EXPORT void* operator new(size_t size) { return allocate<kNew>(size); }
 
-INTERPOSE_EXPORT void* operator new[](size_t size) { return allocate(size); }
+INTERPOSE_EXPORT void* operator new[](size_t size) { return allocate<kArray>(size); }
 
 INTERPOSE_EXPORT void* operator new(size_t size, const std::nothrow_t& tag) noexcept {
-  return allocate(size, tag);
+  return allocate<kNew>(size, tag);
 }
 
 INTERPOSE_EXPORT void* operator new[](size_t size, const std::nothrow_t& tag) noexcept {
-  return allocate(size, tag);
+  return allocate<kArray>(size, tag);
 }
 
 INTERPOSE_EXPORT void* operator new(size_t size, std::align_val_t alignment) {
-  return allocate_aligned(size, alignment);
+  return allocate_aligned<kNew>(size, alignment);
 }
 
 INTERPOSE_EXPORT void* operator new[](size_t size, std::align_val_t alignment) {
-  return allocate_aligned(size, alignment);
+  return allocate_aligned<kArray>(size, alignment);
 }
 
 INTERPOSE_EXPORT void* operator new(size_t size, std::align_val_t alignment,
                                     const std::nothrow_t& tag) noexcept {
-  return allocate_aligned(size, alignment, tag);
+  return allocate_aligned<kNew>(size, alignment, tag);
 }
 
 INTERPOSE_EXPORT void* operator new[](size_t size, std::align_val_t alignment,
                                       const std::nothrow_t& tag) noexcept {
-  return allocate_aligned(size, alignment, tag);
+  return allocate_aligned<kArray>(size, alignment, tag);
 }
 
-INTERPOSE_EXPORT void operator delete(void* block) noexcept { Core::free(block); }
+INTERPOSE_EXPORT void operator delete(void* block) noexcept { Asked::free(kNew, block); }
 
-INTERPOSE_EXPORT void operator delete[](void* block) noexcept { Core::free(block); }
+INTERPOSE_EXPORT void operator delete[](void* block) noexcept { Asked::free(kArray, block); }
 
 INTERPOSE_EXPORT void operator delete(void* block, const std::nothrow_t&) noexcept {
-  Core::free(block);
+  Asked::free(kNew, block);
 }
 
 INTERPOSE_EXPORT void operator delete[](void* block, const std::nothrow_t&) noexcept {
-  Core::free(block);
+  Asked::free(kArray, block);
 }
 
 INTERPOSE_EXPORT void operator delete(void* block, size_t size) noexcept {
-  Core::free_sized(block, size);
+  Asked::free_sized(kNew, block, size);
 }
 
 INTERPOSE_EXPORT void operator delete[](void* block, size_t size) noexcept {
-  Core::free_sized(block, size);
+  Asked::free_sized(kArray, block, size);
 }
 
-INTERPOSE_EXPORT void operator delete(void* block, std::align_val_t) noexcept { Core::free(block); }
+INTERPOSE_EXPORT void operator delete(void* block, std::align_val_t) noexcept { Asked::free(kNew, block); }
 
 INTERPOSE_EXPORT void operator delete[](void* block, std::align_val_t) noexcept {
-  Core::free(block);
+  Asked::free(kArray, block);
 }
 
 INTERPOSE_EXPORT void operator delete(void* block, std::align_val_t,
                                       const std::nothrow_t&) noexcept {
-  Core::free(block);
+  Asked::free(kNew, block);
 }
 
 INTERPOSE_EXPORT void operator delete[](void* block, std::align_val_t,
                                         const std::nothrow_t&) noexcept {
-  Core::free(block);
+  Asked::free(kArray, block);
 }
 
 INTERPOSE_EXPORT void operator delete(void* block, size_t size,
                                       std::align_val_t alignment) noexcept {
-  Core::free_aligned_sized(block, static_cast<size_t>(alignment), size);
+  Asked::free_aligned_sized(kNew, block, alignment, size);
 }
 
 INTERPOSE_EXPORT void operator delete[](void* block, size_t size,
                                         std::align_val_t alignment) noexcept {
-  Core::free_aligned_sized(block, static_cast<size_t>(alignment), size);
+  Asked::free_aligned_sized(kArray, block, alignment, size);
 }

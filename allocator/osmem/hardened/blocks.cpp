@@ -15,7 +15,7 @@ namespace osmem::hardened {
 namespace {
 
 constexpr std::size_t kGranuleShift = 4;
-constexpr unsigned kSizeBits = 44;
+constexpr unsigned kFamilyBits = 2;
 // The table becomes usable in steps of this size: each covers 8 MiB of the heap.
 constexpr std::size_t kStepBytes = std::size_t{64} << 10;
 
@@ -43,10 +43,10 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 
 std::uint64_t key_of(std::uintptr_t start) { return fold(start ^ g_keys[0], g_keys[1]); }
 
-// Beside the size, so that a size alone cannot be changed; secrets of its own, so that a trailer that was read does not
+// Beside the size and the family, so that these alone cannot be changed; secrets of its own, so that a trailer that was read does not
 // tell the check of another size.
-std::uint64_t check_of(std::uint64_t key, std::size_t size) {
-  return fold(size ^ g_keys[2], key ^ g_keys[3]) << kSizeBits;
+std::uint64_t check_of(std::uint64_t key, std::uint64_t told) {
+  return fold(told ^ g_keys[2], key ^ g_keys[3]) << (kSizeBits + kFamilyBits);
 }
 
 // Pads are written and compared by words. What is pad: [size, room), of which the first and the last 32 bytes; one window
@@ -187,20 +187,22 @@ bool end_live(std::uintptr_t block) {
   return (g_live[bit.word].fetch_and(~bit.mask, std::memory_order_acq_rel) & bit.mask) != 0;
 }
 
-void write_trailer(const Place& place, std::size_t size) {
+void write_trailer(const Place& place, const Asked& asked) {
   const std::uintptr_t trailer = place.start + place.room_bytes - kTrailerBytes;
-  write_pad(place.start + size, trailer);
+  write_pad(place.start + asked.size, trailer);
   const std::uint64_t key = key_of(place.start);
-  store(trailer, (size | check_of(key, size)) ^ key);
+  const std::uint64_t told = asked.size | std::uint64_t{static_cast<unsigned char>(asked.family)} << kSizeBits;
+  store(trailer, (told | check_of(key, told)) ^ key);
 }
 
-bool read_trailer(const Place& place, std::size_t& size) {
+bool read_trailer(const Place& place, Asked& asked) {
   const std::uintptr_t trailer = place.start + place.room_bytes - kTrailerBytes;
   const std::uint64_t key = key_of(place.start);
   const std::uint64_t word = load(trailer) ^ key;
-  size = word & kMaxBytes;
-  if (size > place.room_bytes - kTrailerBytes || word != (size | check_of(key, size))) return false;
-  return is_pad_whole(place.start + size, trailer);
+  const std::uint64_t told = word & ((std::uint64_t{1} << (kSizeBits + kFamilyBits)) - 1);
+  asked = {told & kMaxBytes, static_cast<Family>(told >> kSizeBits)};
+  if (asked.size > place.room_bytes - kTrailerBytes || word != (told | check_of(key, told))) return false;
+  return is_pad_whole(place.start + asked.size, trailer);
 }
 
 }  // namespace osmem::hardened

@@ -1,7 +1,7 @@
 // What a pointer is, whether its block is live, and the word behind what was asked for.
 //
 //   block    asked for: size bytes     pad                                                trailer, the last 8 bytes of the room
-//   [ .............................. | up to 32 bytes of a pattern, unused, 32 bytes more | (size, check) ^ key(address) ]
+//   [ .............................. | up to 32 bytes of a pattern, unused, 32 bytes more | (size, family, check) ^ key(address) ]
 //
 // Live bits, one for each 16 bytes of the heap, lie in a table of their own, far from any block: what a program writes
 // into its blocks and behind them cannot make a freed block look live. Mappings have none; their table knows them.
@@ -11,12 +11,23 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/interpose/core_contract.hpp"
+
 namespace osmem::hardened {
 
 inline constexpr std::size_t kTrailerBytes = 8;
 inline constexpr std::size_t kMaxPadBytes = 32;
-// A size has 44 bits in the trailer.
-inline constexpr std::size_t kMaxBytes = (std::size_t{1} << 44) - 1;
+// A size has 42 bits in the trailer, a family 2, the check 20.
+inline constexpr unsigned kSizeBits = 42;
+inline constexpr std::size_t kMaxBytes = (std::size_t{1} << kSizeBits) - 1;
+
+using interpose::Family;
+
+// What stands in a trailer.
+struct Asked {
+  std::size_t size = 0;        // bytes that were asked for
+  Family family = Family::kC;  // by whom
+};
 
 enum class Kind { kForeign, kInside, kBlock, kRun, kMapping };
 
@@ -41,8 +52,8 @@ bool is_live(std::uintptr_t block);
 // True if it was live: exactly one of two threads that end a block at once gets true.
 bool end_live(std::uintptr_t block);
 
-void write_trailer(const Place& place, std::size_t size);
-// The size that was asked for; false: the trailer or the pad has been overwritten.
-bool read_trailer(const Place& place, std::size_t& size);
+void write_trailer(const Place& place, const Asked& asked);
+// False: the trailer or the pad has been overwritten.
+bool read_trailer(const Place& place, Asked& asked);
 
 }  // namespace osmem::hardened

@@ -53,19 +53,20 @@ bool read_word(const char* text, std::size_t length) {
   if (is_word(text, length, "zero")) return g_policy.zero = true;
   if (is_word(text, length, "guard")) return g_policy.guard = true;
   if (is_word(text, length, "foreign")) return g_policy.foreign = true;
+  if (is_word(text, length, "mix")) return g_policy.mix = true;
   return is_word(text, length, "none") || read_quarantine(text, length);
 }
 
-// OSMEM_HARDEN=canary,quarantine=1M,zero,guard,foreign: exactly these.
+// OSMEM_HARDEN=canary,quarantine=1M,zero,guard,foreign,mix: exactly these.
 void read_policy() {
   const char* value = getauxval(AT_SECURE) != 0 ? nullptr : value_of("OSMEM_HARDEN");
   if (value == nullptr) return;
-  g_policy = {false, false, false, false, 0};
+  g_policy = {.canary = false, .zero = false, .guard = false, .foreign = false, .mix = false, .quarantine_bytes = 0};
   for (const char* word = value; *word != '\0';) {
     const char* end = strchrnul(word, ',');
     if (!read_word(word, static_cast<std::size_t>(end - word))) {
       Writer(STDERR_FILENO).text("osmem: OSMEM_HARDEN=").text(value)
-          .text(" is not a list of canary, quarantine=BYTES, zero, guard, foreign, none; all that is usual stays on\n");
+          .text(" is not a list of canary, quarantine=BYTES, zero, guard, foreign, mix, none; all that is usual stays on\n");
       g_policy = {};
       return;
     }
@@ -102,12 +103,12 @@ bool ensure_ready() {
 enum class Contents { kNone, kKept };
 
 // Makes a block of the layers below one of ours; null if there is no memory for its live bit.
-void* adopt(void* block, std::size_t size, Contents contents = Contents::kNone) {
+void* adopt(void* block, const Asked& asked, Contents contents = Contents::kNone) {
   if (block == nullptr) return nullptr;
   const Place place = find(block);
-  check(place.room_bytes >= size + kTrailerBytes && place.kind != Kind::kInside,
+  check(place.room_bytes >= asked.size + kTrailerBytes && place.kind != Kind::kInside,
         "malloc: a list of free blocks has been overwritten; it led to", block);
-  write_trailer(place, size);
+  write_trailer(place, asked);
   if (place.kind == Kind::kMapping) return block;
   bool was_live = false;
   if (!mark_live(place.start, was_live)) {
@@ -115,7 +116,7 @@ void* adopt(void* block, std::size_t size, Contents contents = Contents::kNone) 
     return out_of_memory();
   }
   // Its link would tell where other blocks lie.
-  if (contents == Contents::kNone && size >= sizeof(Block)) static_cast<Block*>(block)->next = nullptr;
+  if (contents == Contents::kNone && asked.size >= sizeof(Block)) static_cast<Block*>(block)->next = nullptr;
   check(!was_live, "malloc: a list of free blocks has been overwritten; it led to a live block", block);
   return block;
 }
@@ -136,19 +137,32 @@ void look_at_link(std::uint32_t size_class) {
 // A pointer that is none of ours: a block of the C library's, or wrong.
 bool may_be_c_library(const void* ptr) { return g_policy.foreign || foreign::may_be_block(ptr); }
 
+// Of a block whose trailer was damaged.
+constexpr Family kUnknownFamily{3};
+
 // Looks at a block that a call names. False, and said so: it is not a live block, or was overwritten.
-bool is_sound(const Place& place, const char* call, std::size_t& size) {
+bool is_sound(const Place& place, const char* call, Asked& asked) {
   const void* ptr = reinterpret_cast<const void*>(place.start);
   if (place.kind == Kind::kForeign) return wrong_call({call, "not a block of this allocator", ptr}), false;
   if (place.kind == Kind::kInside) return wrong_call({call, "no block starts there: inside one, or freed before", ptr}), false;
   if (place.kind != Kind::kMapping && !is_live(place.start)) {
     return wrong_call({call, "freed before, or never handed out", ptr, place.room_bytes - kTrailerBytes}), false;
   }
-  if (read_trailer(place, size)) return true;
+  if (read_trailer(place, asked)) return true;
   if (g_policy.canary) return wrong_call({call, "written behind its end", ptr, place.room_bytes - kTrailerBytes}), false;
-  // Nobody asked to be told. The size there is not to be believed: nothing is emptied or copied beyond the room.
-  size = std::min(size, place.room_bytes - kTrailerBytes);
+  // Nobody asked to be told. What stands there is not to be believed: nothing is emptied or copied beyond the room.
+  asked = {std::min(asked.size, place.room_bytes - kTrailerBytes), kUnknownFamily};
   return true;
+}
+
+// Whether the block goes back to those it came from, if that is to be looked at.
+bool is_of_family(const Asked& asked, Family family, const char* call, const void* ptr) {
+  if (!g_policy.mix || asked.family == family || asked.family == kUnknownFamily) return true;
+  const char* what = asked.family == Family::kC     ? "came from malloc or its like, to which free belongs"
+                     : asked.family == Family::kNew ? "came from new, to which delete belongs"
+                                                    : "came from new[], to which delete[] belongs";
+  wrong_call({call, what, ptr, asked.size});
+  return false;
 }
 
 // A neighbour belongs to another thread, perhaps, which ends it or resizes it in place while it is looked at: a pad is compared
@@ -159,9 +173,9 @@ constexpr int kLooksAtNeighbour = 16;
 void look_at_previous(const Place& place, const char* call) {
   if (!g_policy.canary || place.previous == 0) return;
   const Place previous{Kind::kBlock, place.previous, place.room_bytes, 0};
-  std::size_t size = 0;
+  Asked asked;
   for (int look = 0; look < kLooksAtNeighbour; ++look) {
-    if (!is_live(place.previous) || read_trailer(previous, size)) return;
+    if (!is_live(place.previous) || read_trailer(previous, asked)) return;
   }
   // The last of the looks may have met the block's end.
   if (!is_live(place.previous)) return;
@@ -182,33 +196,36 @@ void end_block(const Place& place, std::size_t size) {
 
 }  // namespace
 
-void* allocate(std::size_t size) {
+void* allocate(std::size_t size, Family family) {
   if (size > kMaxBytes || !ensure_ready()) return out_of_memory();
   if (size + kTrailerBytes <= kMaxSmallBytes) look_at_link(class_of(size + kTrailerBytes));
-  return adopt(fast_malloc(size + kTrailerBytes), size);
+  return adopt(fast_malloc(size + kTrailerBytes), {size, family});
 }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > kMaxBytes || !ensure_ready()) return out_of_memory();
-  return adopt(osmem::allocate_zeroed(1, bytes + kTrailerBytes), bytes);
+  return adopt(osmem::allocate_zeroed(1, bytes + kTrailerBytes), {bytes});
 }
 
-void* allocate_aligned(std::size_t alignment, std::size_t size) {
+void* allocate_aligned(std::size_t alignment, std::size_t size, Family family) {
   if (size > kMaxBytes || !ensure_ready()) return out_of_memory();
-  return adopt(osmem::allocate_aligned(alignment, size + kTrailerBytes), size);
+  return adopt(osmem::allocate_aligned(alignment, size + kTrailerBytes), {size, family});
 }
 
 void release(void* ptr, const Release& told) {
   if (ptr == nullptr) return;
   const int saved_errno = errno;
   const Place place = find(ptr);
-  std::size_t size = 0;
+  Asked asked;
   if (place.kind == Kind::kForeign && may_be_c_library(ptr) && interpose_foreign_free != nullptr) {
     interpose_foreign_free(ptr);
-  } else if (is_sound(place, told.call, size)) {
+  } else if (is_sound(place, told.call, asked)) {
+    const std::size_t size = asked.size;
     look_at_previous(place, told.call);
-    if (told.size != SIZE_MAX && told.size != size) {
+    if (!is_of_family(asked, told.family, told.call, ptr)) {
+      // Said so.
+    } else if (told.size != SIZE_MAX && told.size != size) {
       wrong_call({told.call, "its size is not the one that was told", ptr, size});
     } else if ((place.start & (told.alignment - 1)) != 0) {
       wrong_call({told.call, "its alignment is less than was told", ptr, size});
@@ -223,23 +240,29 @@ void release(void* ptr, const Release& told) {
 
 void* reallocate(void* ptr, std::size_t size) {
   if (ptr == nullptr) return allocate(size);
-  if (size == 0) return release(ptr, {"realloc"}), nullptr;
+  if (size == 0) return release(ptr, {.call = "realloc"}), nullptr;
   const Place place = find(ptr);
   if (place.kind == Kind::kForeign && may_be_c_library(ptr) && interpose_foreign_realloc != nullptr) {
     return interpose_foreign_realloc(ptr, size);
   }
-  std::size_t old_size = 0;
-  if (!is_sound(place, "realloc", old_size) || size > kMaxBytes) return out_of_memory();
-  if (place.kind == Kind::kMapping) return adopt(osmem::reallocate(ptr, size + kTrailerBytes), size, Contents::kKept);
+  Asked old;
+  if (!is_sound(place, "realloc", old) || !is_of_family(old, Family::kC, "realloc", ptr) || size > kMaxBytes) return out_of_memory();
+  if (place.kind == Kind::kMapping) return adopt(osmem::reallocate(ptr, size + kTrailerBytes), {size}, Contents::kKept);
   if (size + kTrailerBytes <= place.room_bytes && size + kTrailerBytes > place.room_bytes / 2) {
-    write_trailer(place, size);
+    write_trailer(place, {size});
     return ptr;
   }
   void* moved = allocate(size);
   if (moved == nullptr) return nullptr;
-  std::memcpy(moved, ptr, old_size < size ? old_size : size);
-  release(ptr, {"realloc"});
+  std::memcpy(moved, ptr, old.size < size ? old.size : size);
+  release(ptr, {.call = "realloc"});
   return moved;
+}
+
+void claim(void* ptr, Family family) {
+  const Place place = find(ptr);
+  Asked asked;
+  if (place.kind != Kind::kForeign && is_sound(place, "new", asked)) write_trailer(place, {asked.size, family});
 }
 
 std::size_t usable_size(const void* ptr) {
@@ -248,8 +271,8 @@ std::size_t usable_size(const void* ptr) {
   if (place.kind == Kind::kForeign && may_be_c_library(ptr) && interpose_foreign_usable_size != nullptr) {
     return interpose_foreign_usable_size(const_cast<void*>(ptr));
   }
-  std::size_t size = 0;
-  return is_sound(place, "malloc_usable_size", size) ? size : 0;
+  Asked asked;
+  return is_sound(place, "malloc_usable_size", asked) ? asked.size : 0;
 }
 
 std::size_t trim(std::size_t keep_bytes) {

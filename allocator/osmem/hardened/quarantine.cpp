@@ -57,9 +57,9 @@ bool is_empty(const void* block, std::size_t size) {
 
 // Whether nobody has written into the block since it ended.
 bool is_untouched(const Entry& entry) {
-  std::size_t size = 0;
+  Asked asked;
   const Place place{Kind::kBlock, reinterpret_cast<std::uintptr_t>(entry.block), entry.room_bytes, 0};
-  const bool whole = !g_policy.canary || (read_trailer(place, size) && size == entry.size);
+  const bool whole = !g_policy.canary || (read_trailer(place, asked) && asked.size == entry.size);
   return whole && (!g_policy.zero || is_empty(entry.block, entry.size));
 }
 

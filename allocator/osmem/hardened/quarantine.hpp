@@ -17,6 +17,7 @@ struct Policy {
   bool zero = true;                                         // freed blocks are emptied, and must still be empty when they leave
   bool guard = true;                                        // faults beside blocks are reported: see faults.hpp
   bool foreign = false;                                     // any pointer that is not ours goes to the C library
+  bool mix = false;                                         // a block has to go back to the family that it came from
   std::size_t quarantine_bytes = std::size_t{1} << 20;      // of all shards together; 0: none
 };
 [[gnu::visibility("hidden")]] extern constinit Policy g_policy;

@@ -1,12 +1,14 @@
 // Uses and misuses blocks of the hardened build in the way that the first argument names; hardened_test.py looks at what is said.
 // Compiled without builtins: no pair is optimised away, and no compiler believes what it knows of malloc.
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace {
 
@@ -81,12 +83,57 @@ void damage_and_free() {
   std::free(block);
 }
 
+// A block of 40 bytes that `from` names, given back as `to` names.
+void* from_family(const char* from) {
+  if (std::strcmp(from, "malloc") == 0) return std::malloc(40);
+  if (std::strcmp(from, "calloc") == 0) return std::calloc(5, 8);
+  if (std::strcmp(from, "strdup") == 0) return strdup("a text of 39 characters, to be given back");
+  if (std::strcmp(from, "new") == 0) return ::operator new(40);
+  if (std::strcmp(from, "new-aligned") == 0) return ::operator new(40, std::align_val_t{64});
+  if (std::strcmp(from, "new-large") == 0) return ::operator new(std::size_t{64} << 20);
+  if (std::strcmp(from, "new-nothrow") == 0) return ::operator new(40, std::nothrow);
+  if (std::strcmp(from, "array") == 0) return ::operator new[](40);
+  if (std::strcmp(from, "resized") == 0) return std::realloc(std::malloc(30), 40);
+  std::exit(4);
+}
+void to_family(void* block, const char* to) {
+  if (std::strcmp(to, "free") == 0) return std::free(block);
+  if (std::strcmp(to, "realloc") == 0) return std::free(std::realloc(block, 41));
+  if (std::strcmp(to, "delete") == 0) return ::operator delete(block);
+  if (std::strcmp(to, "delete-sized") == 0) return ::operator delete(block, 40);
+  if (std::strcmp(to, "delete-aligned") == 0) return ::operator delete(block, std::align_val_t{64});
+  if (std::strcmp(to, "array") == 0) return ::operator delete[](block);
+  std::exit(4);
+}
+
+// operator new runs out of memory, the new-handler gives way, and the C++ runtime gets the block from malloc.
+void give_way() {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_AS, &limit);
+  std::set_new_handler(nullptr);
+}
+void new_after_a_handler() {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = 1 << 20;
+  setrlimit(RLIMIT_AS, &limit);
+  std::set_new_handler(give_way);
+  ::operator delete(::operator new(std::size_t{64} << 20));
+  setrlimit(RLIMIT_AS, &limit);
+  std::set_new_handler(give_way);
+  ::operator delete[](::operator new[](std::size_t{65} << 20));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const char* mode = argc > 1 ? argv[1] : "";
   if (std::strcmp(mode, "resized-neighbour") == 0) free_beside_a_resized_block();
   if (std::strcmp(mode, "damaged") == 0) damage_and_free();
+  if (std::strcmp(mode, "new-handler") == 0) new_after_a_handler();
+  if (std::strcmp(mode, "mix") == 0 && argc == 4) to_family(from_family(argv[2]), argv[3]);
   std::puts("lives");
   return 0;
 }
