@@ -2,9 +2,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "bench/output/report.hpp"
 
 namespace bench::cli {
 
@@ -47,6 +50,10 @@ void add_advise(CLI::App& app, Context& context);
 
 // The page that shows these runs, as one file. Throws UnreadableRun or OutputError.
 void write_page(const std::vector<std::string>& folders, const std::string& file);
+
+// Writes report.html beside a run's report.md where that takes less than half a second. What to tell the user: where it is, or the command
+// that makes it.
+std::string offer_page(const std::filesystem::path& folder, const Report& report);
 
 // What `bench list workloads --profile` does, for one workload with or without parameters.
 int profile_workload(const std::string& text);

@@ -86,7 +86,11 @@ int conclude(const RunResult& result, const Format& format) {
   if (format.name != "table") {  // which shows them itself
     say_warnings(result.report);
   }
-  return conclude_without_report(result);
+  const int status = conclude_without_report(result);
+  if (!result.interrupted && result.stopped_by.empty() && !result.report.samples.empty()) {
+    std::fprintf(stderr, "bench: %s\n", offer_page(result.out, result.report).c_str());
+  }
+  return status;
 }
 
 int conclude_without_report(const RunResult& result) {

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "bench/cells/layout.hpp"
-#include "bench/cli/commands.hpp"
+#include "bench/cli/measure_words.hpp"
 #include "bench/output/history.hpp"
 #include "bench/output/page.hpp"
 #include "bench/output/run_directory.hpp"
@@ -65,14 +65,42 @@ int write_report(const ReportWords& words) {
 
 }  // namespace
 
-void write_page(const std::vector<std::string>& folders, const std::string& file) {
+namespace {
+
+std::string page_of(const std::vector<std::string>& folders) {
   std::vector<PageRun> runs;
   for (const std::string& folder : folders) {
     StoredRun run = read_run(folder);
     runs.push_back({std::move(run), read_timelines(folder), read_histograms(folder)});
   }
-  const std::string page = render_page(page_template("report.html"), page_data(runs));
-  write_one_file(file, page);
+  return render_page(page_template("report.html"), page_data(runs));
+}
+
+// Whether the page is made within half a second: each candidate's view costs a digest of all samples, each row of a histogram its reading.
+bool is_soon_made(const fs::path& folder, const Report& report) {
+  constexpr std::size_t kMostDigested = 40'000;
+  constexpr std::uintmax_t kMostBytesOfTimes = 2 << 20;
+  std::error_code error;
+  const auto times = fs::file_size(folder / "latency.csv", error);
+  return report.samples.size() * candidates(report.facts).size() <= kMostDigested && (error || times <= kMostBytesOfTimes);
+}
+
+}  // namespace
+
+void write_page(const std::vector<std::string>& folders, const std::string& file) { write_one_file(file, page_of(folders)); }
+
+std::string offer_page(const fs::path& folder, const Report& report) {
+  const std::string command = "bench report " + shell_quoted(folder.string());
+  if (!is_soon_made(folder, report)) {
+    return "its charts as a page: " + command;
+  }
+  try {
+    const fs::path file = folder / "report.html";
+    write_whole_file(file, page_of({folder.string()}));
+    return "its charts as a page: " + file.string();
+  } catch (const std::exception& error) {  // the run itself is whole
+    return fmt::format("no page of its charts ({}); then: {}", error.what(), command);
+  }
 }
 
 void add_report(CLI::App& app, Context& context) {

@@ -36,6 +36,18 @@ class Whole(BenchTest):
         self.assertRegex(allocators["jemalloc"]["version"], "^5")
         self.assertIn("libc.so.6", allocators["glibc"]["library"])
 
+    def test_a_short_run_leaves_its_page_or_says_how_to_make_it(self) -> None:
+        done = self.run_bench("--allocator=limit", "--against=none", "--workload=pair", "--format=csv")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told, page = done.stderr.strip().splitlines()[-1], self.out / "report.html"
+        self.assertNotIn("report.html", done.stdout)
+        if (ARGUMENTS.bench.parent.parent / "share/osmem/report/report.html").exists():
+            self.assertEqual(told, f"bench: its charts as a page: {page}")
+            self.assertIn("Content-Security-Policy", page.read_text())
+        else:  # a build without node
+            self.assertRegex(told, rf"no page of its charts \(.*scripts/setup.sh.*\); then: bench report {self.out}")
+            self.assertFalse(page.exists())
+
     def test_memory_runs_leave_timelines_and_retention(self) -> None:
         suite = Path(self.folder.name) / "mine.suite"
         suite.write_text("set repetitions=1 min-time=0.002 drain=0.05,0.1 memory-blocks=1\npair threads=1 memory\n")

@@ -38,8 +38,8 @@ function verdictElement({ kind, sentences }, place) {
   return element("details", { class: "verdicts", open: place === 0 }, element("summary", {}, element("strong", {}, `${kind[0].toUpperCase()}${kind.slice(1)}: `), first), element("ul", {}, ...sentences.slice(1).map((sentence) => element("li", {}, sentence))));
 }
 
-// A run that timed calls measured no throughput: the first figure of which one direction is better.
-const firstMetric = (run) => (run.metrics.find(({ better }) => better !== "") ?? run.metrics[0]).name;
+// A run that timed calls measured no throughput; one that counted has one figure only.
+const firstMetric = (run) => (["throughput", "malloc_p99"].map((name) => run.metrics.find((each) => each.name === name)).find(Boolean) ?? run.metrics[0]).name;
 
 class Page {
   constructor(data) {
