@@ -86,6 +86,28 @@ class Words(unittest.TestCase):
             self.assertEqual(done.returncode, 2, words)
             self.assertIn(part, done.stderr)
 
+    def test_what_is_caught_only_with_an_option_says_so(self) -> None:
+        words = ("--scenario=hardening.mix.*,hardening.delete.twice", "--variant=cxx-O2")
+        done = bench("--allocator=osmem-hardened", "--against=glibc", *words, "--format=csv")
+        self.assertEqual(done.returncode, 0)
+        for row in csv.DictReader(io.StringIO(done.stdout)):
+            by_option = row["allocator"] == "osmem-hardened" and row["scenario"].startswith("hardening.mix.")
+            with self.subTest(row=row):
+                self.assertEqual(row["option"], "OSMEM_HARDEN=canary,quarantine=1M,zero,guard,mix" if by_option else "")
+                self.assertEqual(row["verdict"], "missed" if row["allocator"] == "glibc" and "mix" in row["scenario"] else "at_call")
+                if by_option:
+                    self.assertIn("came from", row["message"])
+        for name in ("table", "markdown", "html"):
+            text = bench("--allocator=osmem-hardened", *words, f"--format={name}").stdout
+            for part in ("call*", "5/5 4*", "*: missed as the allocator comes; so with OSMEM_HARDEN="):
+                self.assertIn(part, text, name)
+
+    def test_an_option_that_is_set_is_left_as_it_is(self) -> None:
+        found = bench("--allocator=osmem-hardened", "--scenario=hardening.mix.new-free", "--variant=cxx-O2", "--format=json")
+        library = json.loads(found.stdout)["allocators"][0]["library"]
+        done = bench(f"--allocator=mine={library},OSMEM_HARDEN=none", "--scenario=hardening.mix.new-free", "--variant=cxx-O2", "--format=csv")
+        self.assertEqual((done.returncode, [(r["verdict"], r["option"]) for r in csv.DictReader(io.StringIO(done.stdout))]), (1, [("missed", "")]))
+
     def test_formats_tell_the_same(self) -> None:
         words = ("--allocator=glibc", "--scenario=hardening.double-free.24", "--variant=c-O2,cxx-O2")
         rows = list(csv.DictReader(io.StringIO(bench(*words, "--format=csv").stdout)))

@@ -53,6 +53,7 @@ Matrix run_matrix(std::vector<Subject> subjects, std::vector<Scenario> scenarios
 
 struct Tally {
   int passed = 0;
+  int by_option = 0;  // of these: only with an option
   int judged = 0;
   int not_judged = 0;
 };

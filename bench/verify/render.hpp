@@ -22,12 +22,14 @@ std::string render_matrix_json(const Matrix& matrix);
 std::string render_matrix_markdown(const Matrix& matrix);
 std::string render_matrix_html(const Matrix& matrix);      // one file, nothing to load; each cell's message when pointed at
 
-// A cell in at most 7 columns: "call", "MISSED", "37/100".
+// A cell in at most 7 columns: "call", "MISSED", "37/100"; "call*": with an option.
 std::string cell_text(const Cell& cell);
 // "SIGABRT (Aborted): free(): double free detected", "at reuse: ...", the failed condition.
 std::string cell_detail(const Cell& cell);
-// "51/54", and what could not be judged: "51/54 2?".
+// "51/54", what of it was passed only with an option: "51/54 4*", and what could not be judged: "51/54 2?".
 std::string tally_text(const Tally& tally);
+// What the stars mean, a line; empty: there are none.
+std::string option_note(const Matrix& matrix);
 // The sections that the matrix has scenarios of.
 std::vector<std::string> sections_of(const Matrix& matrix);
 

@@ -21,7 +21,8 @@ std::string csv_line(const Scenario& scenario, const Subject& subject, const std
                      bool passed, const std::string& chance) {
   return scenario.section() + "," + scenario.id + "," + quoted(subject.candidate.name) + "," + variant + "," +
          std::string(key(seen.verdict)) + "," + (!is_judged(seen.verdict) ? "" : passed ? "yes" : "no") + "," + seen.when + "," +
-         (seen.signal == 0 ? "" : std::to_string(seen.signal)) + "," + chance + "," + quoted(seen.message) + "\n";
+         (seen.signal == 0 ? "" : std::to_string(seen.signal)) + "," + chance + "," + quoted(seen.message) + "," +
+         quoted(seen.option) + "\n";
 }
 
 nlohmann::json observation_json(const Observation& seen) {
@@ -31,6 +32,9 @@ nlohmann::json observation_json(const Observation& seen) {
   }
   if (seen.signal != 0) {
     out["signal"] = seen.signal;
+  }
+  if (!seen.option.empty()) {
+    out["option"] = seen.option;
   }
   if (!seen.message.empty()) {
     out["message"] = seen.message;
@@ -58,7 +62,8 @@ nlohmann::json subject_json(const Matrix& matrix, std::size_t place) {
                         {"remark", subject.remark},       {"on_trial", subject.is_judged}};
   for (const auto& section : sections_of(matrix)) {
     const Tally sum = tally(matrix, place, section);
-    out["sections"][section] = {{"passed", sum.passed}, {"judged", sum.judged}, {"not_judged", sum.not_judged}};
+    out["sections"][section] = {
+        {"passed", sum.passed}, {"by_option", sum.by_option}, {"judged", sum.judged}, {"not_judged", sum.not_judged}};
   }
   return out;
 }
@@ -66,7 +71,7 @@ nlohmann::json subject_json(const Matrix& matrix, std::size_t place) {
 }  // namespace
 
 std::string render_matrix_csv(const Matrix& matrix) {
-  std::string out = "section,scenario,allocator,variant,verdict,passed,when,signal,chance,message\n";
+  std::string out = "section,scenario,allocator,variant,verdict,passed,when,signal,chance,message,option\n";
   for (std::size_t i = 0; i < matrix.cells.size(); ++i) {
     const Scenario& scenario = matrix.scenarios[i];
     for (std::size_t s = 0; s < matrix.subjects.size(); ++s) {

@@ -116,6 +116,8 @@ std::string render_matrix_markdown(const Matrix& matrix) {
   for (const auto& section : sections_of(matrix)) {
     out += markdown_row(section, tallies(matrix, section));
   }
+  const std::string note = option_note(matrix);
+  out += note.empty() ? "" : "\n\\" + note;
   for (const auto& section : sections_of(matrix)) {
     out += "\n## " + section + "\n\n" + markdown_row("scenario", names(matrix)) +
            markdown_row("---", std::vector<std::string>(matrix.subjects.size(), "---"));
@@ -136,6 +138,8 @@ std::string render_matrix_markdown(const Matrix& matrix) {
 std::string render_matrix_html(const Matrix& matrix) {
   std::string out = kHead;
   out += html_summary(matrix);
+  const std::string note = option_note(matrix);
+  out += note.empty() ? "" : "<p>" + escaped(note) + "</p>\n";
   out += "<ul>\n";
   for (const auto& subject : matrix.subjects) {
     const std::string remark = subject.unusable.empty() ? subject.remark : "not usable: " + subject.unusable;

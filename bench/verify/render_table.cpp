@@ -76,7 +76,7 @@ std::string render_matrix_table(const Matrix& matrix) {
       out += subject.candidate.name + ": " + (subject.unusable.empty() ? subject.remark : subject.unusable) + "\n";
     }
   }
-  return out +
+  return out + option_note(matrix) +
          "call: caught at the call; late: at its free, at reuse or at exit; missed: nobody noticed; crash: ended without a\n"
          "word; CORRUPT: wrong memory without a word; k/n: so often of n; n/a: not offered; ?: could not be judged here.\n"
          "`bench verify show ID` prints a scenario's source.\n";

@@ -25,7 +25,7 @@ std::vector<std::string> split_fields(const std::string& line) {
 
 Scenario parse_line(const std::string& line) {
   const auto fields = split_fields(line);
-  if (fields.size() != 6) {
+  if (fields.size() != 7) {
     throw std::runtime_error("a list of scenarios has a line that is not understood: " + line);
   }
   Scenario scenario;
@@ -34,7 +34,8 @@ Scenario parse_line(const std::string& line) {
   scenario.timeout_s = std::stod(fields[2]);
   scenario.file = fields[3];
   scenario.line = std::stoi(fields[4]);
-  scenario.right = fields[5];
+  scenario.option = fields[5];
+  scenario.right = fields[6];
   return scenario;
 }
 
@@ -106,7 +107,8 @@ std::string source_of(const Scenario& scenario, const fs::path& source_folder) {
     --first;
   }
   std::string out = "/* " + scenario.id + ": " + scenario.right + "\n * " + scenario.file + ":" + std::to_string(scenario.line) +
-                    "; to run it: LD_PRELOAD=LIBRARY verify-" + scenario.variants.front() + " " + scenario.id + " */\n\n";
+                    "; to run it: " + (scenario.option.empty() ? "" : scenario.option + " ") +
+                    "LD_PRELOAD=LIBRARY verify-" + scenario.variants.front() + " " + scenario.id + " */\n\n";
   for (std::size_t i = first; i < lines.size() && !lines[i].starts_with(kGroupMark); ++i) {
     out += lines[i] + "\n";
   }

@@ -16,6 +16,7 @@ struct Scenario {
   int line = 0;       // in it
   Kind kind = Kind::kMustHold;
   double timeout_s = 0;
+  std::string option;  // "NAME=VALUE": an allocator that did not pass is run again with it; empty: none
   std::vector<std::string> variants;  // in which it was built: "c-O2", ...
 
   [[nodiscard]] std::string section() const { return id.substr(0, id.find('.')); }

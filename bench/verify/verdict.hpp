@@ -29,6 +29,7 @@ struct Observation {
   std::string when;     // of kLate: "at its free", "at reuse", "at exit"
   int signal = 0;       // that ended the process; 0: none
   std::string message;  // the allocator's, or why
+  std::string option{};  // "NAME=VALUE", without which it was not so; empty: as the allocator comes
 };
 
 // "at the call", "MISSED", ...: as tables show it, at most 7 columns.

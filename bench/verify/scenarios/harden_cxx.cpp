@@ -34,25 +34,26 @@ SCENARIO("hardening.delete.alignment", kMustCatchCall, "delete with an alignment
 }
 
 //// families that do not fit
-SCENARIO("hardening.mix.malloc-delete", kMustCatchCall, "delete of a block of malloc") {
+#define TELL_MIXES "OSMEM_HARDEN=canary,quarantine=1M,zero,guard,mix"
+OPTION_SCENARIO("hardening.mix.malloc-delete", kMustCatchCall, TELL_MIXES, "delete of a block of malloc") {
   char* block = new_block(40);
   fault();
   ::operator delete(hide(block));
   survived(40);
 }
-SCENARIO("hardening.mix.new-free", kMustCatchCall, "free of an object of new") {
+OPTION_SCENARIO("hardening.mix.new-free", kMustCatchCall, TELL_MIXES, "free of an object of new") {
   char* object = hide(::operator new(40));
   fault();
   free(hide(object));
   survived(40);
 }
-SCENARIO("hardening.mix.array-delete", kMustCatchCall, "delete of an array of new[]") {
+OPTION_SCENARIO("hardening.mix.array-delete", kMustCatchCall, TELL_MIXES, "delete of an array of new[]") {
   char* objects = hide(::operator new[](40));
   fault();
   ::operator delete(hide(objects));
   survived(40);
 }
-SCENARIO("hardening.mix.delete-array", kMustCatchCall, "delete[] of an object of new") {
+OPTION_SCENARIO("hardening.mix.delete-array", kMustCatchCall, TELL_MIXES, "delete[] of an object of new") {
   char* object = hide(::operator new(40));
   fault();
   ::operator delete[](hide(object));

@@ -132,8 +132,8 @@ static void list_all(void) {
   for (const struct Scenario* s = __start_scenarios; s != __stop_scenarios; ++s) {
     const char* slash = strrchr(s->file, '/');
     char text[1024];
-    const int length = snprintf(text, sizeof text, "%s\t%d\t%d\t%s\t%d\t%s\n", s->id, s->kind, s->timeout_s,
-                                slash != NULL ? slash + 1 : s->file, s->line, s->right);
+    const int length = snprintf(text, sizeof text, "%s\t%d\t%d\t%s\t%d\t%s\t%s\n", s->id, s->kind, s->timeout_s,
+                                slash != NULL ? slash + 1 : s->file, s->line, s->option, s->right);
     put(STDOUT_FILENO, text, (size_t)length);
   }
 }
