@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -106,6 +107,54 @@ void to_family(void* block, const char* to) {
   std::exit(4);
 }
 
+// Changes each of the `count` bytes from `from` on, one at a time, frees, and changes it back. How often it freed.
+int free_damaged(char* block, char* from, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    from[i] = static_cast<char>(from[i] ^ 0x5a);
+    std::free(block);
+    from[i] = static_cast<char>(from[i] ^ 0x5a);
+  }
+  return static_cast<int>(count);
+}
+
+// Of blocks of that size four behind whose room no other begins, or at whose end a slice of the heap ends: the last of their
+// slabs are among them. With OSMEM_ON_ERROR=report.
+constexpr std::size_t kMostBlocks = 20000;
+constexpr std::uintptr_t kSliceBytes = 16 << 10;  // a slab has one to four: of four neighbours in a row one is a slab's last
+int damage_slab_ends(std::size_t size, std::size_t room) {
+  static char* blocks[kMostBlocks];
+  const std::size_t count = std::min(kMostBlocks, (std::size_t{2} << 20) / room);
+  for (std::size_t i = 0; i < count; ++i) blocks[i] = static_cast<char*>(std::malloc(size));
+  std::sort(blocks, blocks + count);
+  int frees = 0;
+  int ends = 0;
+  for (std::size_t i = 0; i + 1 < count && ends < 4; ++i) {
+    if (blocks[i] + room == blocks[i + 1] && (address_of(blocks[i]) + room) % kSliceBytes != 0) continue;
+    ++ends;
+    const std::size_t behind = room - size;
+    frees += free_damaged(blocks[i], blocks[i] + size, std::min<std::size_t>(behind, 32));
+    if (behind > 40) frees += free_damaged(blocks[i], blocks[i] + room - 40, 40);
+  }
+  if (ends == 0) std::exit(3);
+  for (std::size_t i = 0; i < count; ++i) std::free(blocks[i]);
+  return frees;
+}
+void damage_all_slab_ends() {
+  struct Case {
+    std::size_t size, room;
+  };
+  int frees = 0;
+  for (const Case& one : {Case{8, 16}, {24, 32}, {50, 64}, {88, 96}, {90, 112}, {500, 512}, {2100, 2304}, {4000, 4096}, {20000, 20480}}) {
+    frees += damage_slab_ends(one.size, one.room);
+  }
+  for (const std::size_t size : {std::size_t{40000}, std::size_t{1} << 20, std::size_t{8} << 20}) {  // a run, mappings
+    char* block = static_cast<char*>(std::malloc(size));
+    frees += free_damaged(block, block + size, 32);
+    std::free(block);
+  }
+  std::printf("%d\n", frees);
+}
+
 // operator new runs out of memory, the new-handler gives way, and the C++ runtime gets the block from malloc.
 void give_way() {
   rlimit limit{};
@@ -132,6 +181,7 @@ int main(int argc, char** argv) {
   const char* mode = argc > 1 ? argv[1] : "";
   if (std::strcmp(mode, "resized-neighbour") == 0) free_beside_a_resized_block();
   if (std::strcmp(mode, "damaged") == 0) damage_and_free();
+  if (std::strcmp(mode, "slab-ends") == 0) damage_all_slab_ends();
   if (std::strcmp(mode, "new-handler") == 0) new_after_a_handler();
   if (std::strcmp(mode, "mix") == 0 && argc == 4) to_family(from_family(argv[2]), argv[3]);
   std::puts("lives");

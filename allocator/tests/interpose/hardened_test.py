@@ -33,6 +33,16 @@ class Hardened(unittest.TestCase):
         for harden in ("none", "zero", "zero,quarantine=1M", "quarantine=1M"):
             self.assert_lives("damaged", harden)
 
+    def test_each_byte_behind_the_last_block_of_a_slab_is_looked_at(self) -> None:
+        for harden in ("canary", EVERYTHING):
+            done = run("slab-ends", harden, OSMEM_ON_ERROR="report")
+            frees, lives = done.stdout.split()
+            self.assertEqual((done.returncode, lives), (0, "lives"))
+            self.assertGreater(int(frees), 300)
+            told = done.stderr.splitlines()
+            self.assertTrue(all(line.startswith("osmem: free(") and "written behind its end" in line for line in told))
+            self.assertEqual(len(told), int(frees))  # and none for the right frees
+
     def test_mix_tells_each_block_that_goes_back_the_wrong_way(self) -> None:
         came = {"malloc": "malloc or its like, to which free belongs", "new": "new, to which delete belongs",
                 "array": "new[], to which delete[] belongs"}
