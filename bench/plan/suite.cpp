@@ -100,11 +100,13 @@ void apply_to_suite(Suite& suite, const std::string& word, const std::string& wh
     suite.drain_s = parse_times(what, value);
   } else if (key == "memory-blocks") {
     suite.memory_blocks = parse_count(what, value, 0, 1000);
+  } else if (key == "floor" && (value == "yes" || value == "no")) {
+    suite.floor = value == "yes";
   } else if (key == "memory" && (value == "all" || value == "marked")) {
     suite.memory_everywhere = value == "all";
   } else {
     throw UsageError(where + "unknown setting '" + word +
-                     "'; known: repetitions, min-time, timeout, threads, drain, memory-blocks, memory=all|marked");
+                     "'; known: repetitions, min-time, timeout, threads, drain, memory-blocks, memory=all|marked, floor=yes|no");
   }
 }
 

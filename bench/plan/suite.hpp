@@ -36,6 +36,7 @@ struct Suite {
   std::vector<double> drain_s;      // when memory is read after the work, in memory runs
   int memory_blocks = 0;            // memory runs are made in this many blocks
   bool memory_everywhere = false;   // of every line, not only of those that say `memory`
+  bool floor = true;                // with the reference floor, where nobody is named to compare with
   std::vector<SuiteLine> lines;
 };
 

@@ -338,14 +338,16 @@ std::vector<std::string> split_workloads(const std::string& list) {
   return out;
 }
 
-Field make_field(const RunOptions& options, const allocators::Registry& registry) {
+Field make_field(const RunOptions& options, const allocators::Registry& registry, bool with_floor) {
   const auto subjects = registry.parse(options.allocators);
   std::vector<allocators::Candidate> others;
   if (options.against) {
     others = options.against->empty() ? others : registry.parse(*options.against);
   } else {
     others = registry.installed(allocators::Role::kProduction);
-    add_all(others, registry.installed(allocators::Role::kFloor));
+    if (with_floor) {
+      add_all(others, registry.installed(allocators::Role::kFloor));
+    }
   }
   if (!options.baseline.empty() && !contains(subjects, options.baseline) && !contains(others, options.baseline)) {
     add_all(others, registry.parse(options.baseline));
@@ -460,14 +462,15 @@ void take_shard(Plan& plan, const Shard& shard) {
 Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher) {
   check_counters(options.measure);
   Plan plan;
-  plan.field = make_field(options, registry);
   plan.seed = options.seed;
   if (options.program) {
+    plan.field = make_field(options, registry);
     plan.repetitions = options.repetitions.value_or(kProgramRepetitions);
     add_program(plan, options, registry);
     return plan;
   }
   const Suite suite = load_suites(launcher.layout().share / "suites", options.suites, usable_cpus());
+  plan.field = make_field(options, registry, suite.floor);
   plan.suite = suite.name;
   plan.repetitions = options.repetitions.value_or(suite.repetitions);
   plan.min_time_s = options.min_time_s.value_or(suite.min_time_s);

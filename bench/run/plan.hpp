@@ -39,8 +39,9 @@ struct Plan {
   [[nodiscard]] const allocators::Candidate& baseline() const { return field.allocators[field.baseline]; }
 };
 
-// Throws allocators::UnusableAllocator.
-Field make_field(const RunOptions& options, const allocators::Registry& registry);
+// `with_floor`: where nobody is named to compare with, the reference floor is there besides the mallocs that are installed. Throws
+// allocators::UnusableAllocator.
+Field make_field(const RunOptions& options, const allocators::Registry& registry, bool with_floor = true);
 
 // Throws UsageError or allocators::UnusableAllocator.
 Plan make_plan(const RunOptions& options, const allocators::Registry& registry, Launcher& launcher);

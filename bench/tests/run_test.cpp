@@ -43,7 +43,7 @@ std::string suite_error(const std::string& text) {
 TEST(Suite, ReadsSettingsAndLines) {
   const Suite suite = suite_of(
       "# comment\n"
-      "set repetitions=7 min-time=0.5 threads=1,cpus timeout=9 drain=0.1,1 memory-blocks=2\n"
+      "set repetitions=7 min-time=0.5 threads=1,cpus timeout=9 drain=0.1,1 memory-blocks=2 floor=no\n"
       "\n"
       "pair\n"
       "larson:slots=10,max=99 threads=2,4 min-time=0.25 memory  # why\n"
@@ -54,6 +54,8 @@ TEST(Suite, ReadsSettingsAndLines) {
   EXPECT_THAT(suite.threads, ElementsAre(1, 6));
   EXPECT_THAT(suite.drain_s, ElementsAre(0.1, 1));
   EXPECT_EQ(suite.memory_blocks, 2);
+  EXPECT_FALSE(suite.floor);
+  EXPECT_TRUE(suite_of("pair\n").floor);
   ASSERT_EQ(suite.lines.size(), 3U);
   EXPECT_FALSE(suite.lines[0].memory);
   EXPECT_EQ(suite.lines[1].workload, "larson:slots=10,max=99");
@@ -74,6 +76,7 @@ TEST(Suite, NamesFileAndLineOfAMistake) {
   EXPECT_THAT(suite_error("set repetitions=0\npair\n"), HasSubstr("test.suite:1: repetitions must be a whole number from 1"));
   EXPECT_THAT(suite_error("set min-time=nan\npair\n"), HasSubstr("min-time must be seconds above 0"));
   EXPECT_THAT(suite_error("pair threads=0\n"), HasSubstr("test.suite:1: threads must be thread counts from 1 to 4096"));
+  EXPECT_THAT(suite_error("set floor=maybe\npair\n"), HasSubstr("unknown setting 'floor=maybe'"));
   EXPECT_THAT(suite_error("set drain=1,0.1\npair\n"), HasSubstr("ascending"));
   EXPECT_THAT(suite_error("# nothing\n"), HasSubstr("names no workload"));
 }
