@@ -68,7 +68,7 @@ class Unusable(unittest.TestCase):
                            "fixture_hangs": "hangs at its start"}.items():
             self.assertIn(part, seen[name]["unusable"], seen)
         self.assertIn("fixture: hello", seen["fixture_prints"]["remark"])
-        self.assertEqual(seen["glibc"]["sections"]["api"], {"passed": 1, "judged": 1, "not_judged": 0})
+        self.assertEqual(seen["glibc"]["sections"]["api"], {"passed": 1, "by_option": 0, "judged": 1, "not_judged": 0})
         self.assertEqual(done.returncode, 3)
 
 
