@@ -27,7 +27,7 @@ constexpr Topic kTopics[] = {
      "and NAME=PATH,VARIABLE=VALUE a configuration of its own. Each process is started with the library in LD_PRELOAD, and proves that it is served by it."},
     {"verdicts",
      "+ better, - worse, = the same within the margin (--margin, 2 %), ? not decided. A difference is claimed if its interval excludes it being nothing, "
-     "with a false discovery rate of 5 % over a table; the same is claimed if it is shown to be less than the margin. Fewer than 5 blocks decide nothing."},
+     "with a false discovery rate of 5 % over the table of each metric and that of each allocator; the same is claimed if it is shown to be less than the margin. Fewer than 5 blocks decide nothing."},
     {"exit-codes",
      "0: all was measured, a gate passed. 1: a gate failed. 2: what was typed, or a file that it names, cannot be used. 3: some cells failed, or a gate could "
      "not be judged in every cell. 4: the system refused something. 130: interrupted; what was measured is kept, and --resume goes on."},

@@ -344,8 +344,9 @@ std::string method_section(const Report& report) {
 - A ratio is the figure over the baseline's of the same block, where possible from slices that lie next to each other in time; shown is exp
   of the mean logarithm over blocks, with its 95 % Student's t interval. What the candidates' cells have in common in their scatter counts
   with a cell's own (moderated t). One repetition has no interval.
-- Verdicts, among candidates: a word of difference (p below 0.05 after Benjamini's and Hochberg's correction over all ratios of that metric,
-  and a difference above {4:g} %), "same" (shown to be within {5:g} %, likewise, and the interval includes 1), or "not decided". Fewer than 5
+- Verdicts, among candidates: a word of difference (p below 0.05 after Benjamini's and Hochberg's correction, both over all ratios of that
+  metric and over all that is told of that allocator, and a difference above {4:g} %), "same" (shown to be within {5:g} %, corrected over that metric, and
+  the interval includes 1), or "not decided". Fewer than 5
   blocks decide nothing.{6}
 - Peak RSS is VmHWM less what was resident before the workload started, with all code mapped in. Where VmHWM might miss 2 % of it, the run is
   repeated, and resident memory is counted before each call that may take some away. Where the baseline's is below 64 KiB, one page

@@ -24,6 +24,16 @@ Moments moments_of(std::span<const double> values) {
   return moments;
 }
 
+// The standard error of the values' variance, from their fourth moment.
+double error_of_variance(std::span<const double> values, const Moments& moments) {
+  const auto n = static_cast<double>(values.size());
+  double fourth = 0;
+  for (const double value : values) {
+    fourth += std::pow(value - moments.mean, 4) / n;
+  }
+  return std::sqrt(std::max(0.0, fourth - moments.variance * moments.variance) / n);
+}
+
 }  // namespace
 
 Estimate estimate(std::span<const double> values, const Scatter& prior) {
@@ -56,7 +66,9 @@ Scatter common_scatter(std::span<const std::vector<double>> cells) {
     return {};
   }
   const Moments moments = moments_of(logarithms);
-  const double between = moments.variance - own / static_cast<double>(logarithms.size());
+  // Few cells tell little of how unlike cells are. Taken for more alike than they are, they make p-values too small, so what is left of
+  // doubt counts as unlikeness: one standard error of the variance of the logarithms.
+  const double between = moments.variance + error_of_variance(logarithms, moments) - own / static_cast<double>(logarithms.size());
   if (between <= 0) {  // no more unlike than chance makes them: one variance for all
     return {std::exp(moments.mean), degrees};
   }

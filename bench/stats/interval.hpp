@@ -33,7 +33,8 @@ struct Estimate {
 // (Smyth's moderated t): a handful of values tells little of its own scatter, the cells beside it tell more.
 Estimate estimate(std::span<const double> values, const Scatter& prior = {});
 
-// The scatter that cells with such values have in common, by the method of moments on the logarithms of their variances. Nothing is
+// The scatter that cells with such values have in common, by the method of moments on the logarithms of their variances. How unlike they
+// are is taken a standard error too high, for too much in common would make p-values too small. Nothing is
 // known (degrees 0) with fewer than kLeastCellsForScatter cells that vary, or if they have little in common.
 Scatter common_scatter(std::span<const std::vector<double>> cells);
 inline constexpr int kLeastCellsForScatter = 10;

@@ -75,7 +75,7 @@ struct Summary {
   std::optional<Interval> ratio_interval;
   std::optional<double> p_differs;     // of "the ratio is 1", for this cell alone
   std::optional<double> p_same;        // of "the ratio is not within the margin", likewise
-  Verdict verdict = Verdict::kNone;    // with the false discovery rate held over all candidates' ratios of the same metric
+  Verdict verdict = Verdict::kNone;    // by the rule of verdict.hpp
   // The difference, as a share, that this run would have shown with a chance of 80 %; none without verdicts.
   std::optional<double> detectable;
   Status status = Status::kOk;         // the first failure of the cell, if any

@@ -47,17 +47,39 @@ void test_row(Summary& row, const Scatter& prior, const SummaryOptions& options)
   row.p_same = same;
 }
 
-std::vector<double> adjusted(std::span<Summary* const> family, std::optional<double> Summary::* p) {
+// Of one claim in one family of tests: corrected p-values, and the p that one claim more would need.
+struct Corrected {
+  std::vector<double> p_values;  // in the family's order
+  double p_needed = 0;
+};
+
+Corrected corrected(std::span<Summary* const> family, std::optional<double> Summary::* p, const SummaryOptions& options) {
   std::vector<double> p_values;
   for (const Summary* row : family) {
     p_values.push_back(*(row->*p));
   }
-  return benjamini_hochberg(p_values);
+  const double alpha = 1 - options.confidence;
+  Corrected result{benjamini_hochberg(p_values), 0};
+  const auto claims = std::ranges::count_if(result.p_values, [&](double value) { return value < alpha; });
+  result.p_needed = alpha * std::min(1.0, static_cast<double>(claims + 1) / static_cast<double>(family.size()));
+  return result;
 }
+
+// What the families of a row leave of its claims: the strictest counts.
+struct Claims {
+  double differs = 0;
+  double same = 0;
+  double p_needed = 1;  // of one difference more
+
+  void heed_difference(double p_value, double needed) {
+    differs = std::max(differs, p_value);
+    p_needed = std::min(p_needed, needed);
+  }
+};
 
 bool excludes_one(const std::optional<Interval>& interval) { return interval && (interval->low > 1 || interval->high < 1); }
 
-// A difference is seen if its p is below the one that another claim in this family would have needed; power adds what chance takes.
+// A difference is seen if its p is below the one that another claim in its families would have needed; power adds what chance takes.
 double detectable(const Summary& row, const Scatter& prior, double p_needed, const SummaryOptions& options) {
   const Estimate known = estimate(log_ratio_values(row.log_ratios), prior);
   const double needed = student_quantile(1 - p_needed / options.looks.count, known.degrees);
@@ -65,26 +87,43 @@ double detectable(const Summary& row, const Scatter& prior, double p_needed, con
   return std::expm1(std::max(log_effect, options.least_log_effect()));
 }
 
-void judge_family(std::span<Summary* const> family, const Scatter& prior, const SummaryOptions& options) {
+Verdict verdict_of(const Summary& row, const Claims& claims, const SummaryOptions& options) {
   const double alpha = 1 - options.confidence;
-  const auto differs = adjusted(family, &Summary::p_differs);
-  const auto same = adjusted(family, &Summary::p_same);
-  const auto claims = std::ranges::count_if(differs, [&](double p) { return p < alpha; });
-  const double share = std::min(1.0, static_cast<double>(claims + 1) / static_cast<double>(family.size()));
-  for (std::size_t i = 0; i < family.size(); ++i) {
-    Summary& row = *family[i];
-    row.detectable = detectable(row, prior, alpha * share, options);
-    const bool is_large = std::abs(std::log(*row.ratio)) > options.least_log_effect();
-    if (static_cast<int>(row.log_ratios.size()) < options.verdict_blocks) {
-      row.verdict = Verdict::kUndecided;
-    } else if (differs[i] < alpha && is_large) {
-      row.verdict = *row.ratio > 1 ? Verdict::kHigher : Verdict::kLower;
-    } else if (same[i] < alpha && !excludes_one(row.ratio_interval)) {
-      row.verdict = Verdict::kSame;
-    } else {
-      row.verdict = Verdict::kUndecided;
+  const bool is_large = std::abs(std::log(*row.ratio)) > options.least_log_effect();
+  if (static_cast<int>(row.log_ratios.size()) < options.verdict_blocks) {
+    return Verdict::kUndecided;
+  }
+  if (claims.differs < alpha && is_large) {
+    return *row.ratio > 1 ? Verdict::kHigher : Verdict::kLower;
+  }
+  return claims.same < alpha && !excludes_one(row.ratio_interval) ? Verdict::kSame : Verdict::kUndecided;
+}
+
+// By metric or by allocator.
+using Families = std::map<std::string_view, std::vector<Summary*>>;
+
+std::map<const Summary*, Claims> claims_of(const Families& metrics, const Families& tables, const SummaryOptions& options) {
+  std::map<const Summary*, Claims> claims;
+  for (const Families* families : {&metrics, &tables}) {
+    for (const auto& [name, family] : *families) {
+      const Corrected differs = corrected(family, &Summary::p_differs, options);
+      for (std::size_t i = 0; i < family.size(); ++i) {
+        claims[family[i]].heed_difference(differs.p_values[i], differs.p_needed);
+      }
     }
   }
+  for (const auto& [metric, family] : metrics) {
+    const Corrected same = corrected(family, &Summary::p_same, options);
+    for (std::size_t i = 0; i < family.size(); ++i) {
+      claims[family[i]].same = same.p_values[i];
+    }
+  }
+  return claims;
+}
+
+// Such as a count that no allocator has a part in: nothing is tested by it.
+bool is_constant(const Summary& row) {
+  return std::ranges::all_of(row.log_ratios, [](const BlockRatio& ratio) { return ratio.log_ratio == 0; });
 }
 
 }  // namespace
@@ -107,24 +146,31 @@ bool is_open(const Summary& row, double precision) {
 }
 
 void judge(std::span<Summary> rows, const SummaryOptions& options) {
-  std::map<std::string_view, std::vector<Summary*>> families;
-  std::map<std::string_view, std::vector<Summary*>> others;
+  Families metrics;
+  Families tables;
   for (Summary& row : rows) {
-    if (has_error(row)) {
-      (is_candidate(row, options) ? families : others)[row.metric].push_back(&row);
+    if (has_error(row) && is_candidate(row, options)) {
+      metrics[row.metric].push_back(&row);
+      if (!is_constant(row)) {
+        tables[row.allocator].push_back(&row);
+      }
+    } else if (has_error(row)) {
+      estimate_row(row, {}, options);
     }
   }
-  for (auto& [metric, family] : families) {
-    const Scatter prior = scatter_of(family);
+  std::map<std::string_view, Scatter> priors;
+  for (const auto& [metric, family] : metrics) {
+    const Scatter prior = priors[metric] = scatter_of(family);
     for (Summary* row : family) {
       estimate_row(*row, prior, options);
       test_row(*row, prior, options);
     }
-    judge_family(family, prior, options);
   }
-  for (auto& [metric, references] : others) {
-    for (Summary* row : references) {
-      estimate_row(*row, {}, options);
+  const auto claims = claims_of(metrics, tables, options);
+  for (const auto& [metric, family] : metrics) {
+    for (Summary* row : family) {
+      row->detectable = detectable(*row, priors[metric], claims.at(row).p_needed, options);
+      row->verdict = verdict_of(*row, claims.at(row), options);
     }
   }
 }

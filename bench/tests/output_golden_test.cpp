@@ -17,6 +17,7 @@
 #include "bench/output/changes.hpp"
 #include "bench/output/format.hpp"
 #include "bench/output/run_directory.hpp"
+#include "bench/tests/golden.hpp"
 #include "bench/tests/sample_run.hpp"
 
 namespace bench {
@@ -24,21 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-std::string contents(const fs::path& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-void expect_golden(const std::string& name, const std::string& text) {
-  const fs::path file = fs::path(GOLDEN_DIR) / name;
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(file) << text;
-  }
-  EXPECT_EQ(contents(file), text) << "golden file: " << file;
-}
 
 TEST(Golden, Table) {
   expect_golden("table.txt", render_table(sample_run::report(), {false, true, 130}));

@@ -76,6 +76,53 @@ TEST(Verdict, IsWithheldAmongManyThatShowNothing) {
   EXPECT_NE(rows[0].verdict, Verdict::kHigher);
 }
 
+// One row with p = 0.033, as above, of the allocator `first_of`, and rows of "mine" that show nothing: each of another metric.
+std::vector<Summary> rows_of_metrics(int metrics, const char* first_of) {
+  const double half = std::log(1.06) / 2;
+  std::vector<Summary> rows{row_with(half, half, 8, first_of)};
+  for (int i = 1; i < metrics; ++i) {
+    rows.push_back(row_with(0, half, 8));
+    rows.back().metric = "metric" + std::to_string(i);
+  }
+  return rows;
+}
+
+TEST(Verdict, IsWithheldAmongManyMetricsOfItsAllocatorThatShowNothing) {
+  std::vector<Summary> rows = rows_of_metrics(4, "mine");  // 4 x 0.033
+  judge(rows, {});
+  EXPECT_EQ(rows[0].verdict, Verdict::kUndecided);
+}
+
+TEST(Verdict, IsNotWithheldForTheMetricsOfAnotherAllocator) {
+  std::vector<Summary> rows = rows_of_metrics(4, "other");
+  judge(rows, {});
+  EXPECT_EQ(rows[0].verdict, Verdict::kHigher);
+}
+
+TEST(Verdict, CountsThatNeverDifferAreNoTests) {
+  std::vector<Summary> rows = rows_of_metrics(1, "mine");
+  for (int i = 0; i < 9; ++i) {
+    rows.push_back(row_with(0, 0, 8));
+    rows.back().metric = "count" + std::to_string(i);
+  }
+  judge(rows, {});
+  EXPECT_EQ(rows[0].verdict, Verdict::kHigher);
+  EXPECT_EQ(rows[1].verdict, Verdict::kSame);
+}
+
+TEST(Verdict, ManyDifferencesOfAnotherMetricDoNotLoosenTheBound) {
+  // Twenty throughputs, one with p = 0.033 alone; a hundred memories that differ beyond doubt.
+  const double half = std::log(1.06) / 2;
+  std::vector<Summary> rows{row_with(half, half, 8)};
+  for (int i = 0; i < 119; ++i) {
+    rows.push_back(i < 19 ? row_with(0, half, 8) : row_with(1, 0.001, 8));
+    rows.back().metric = i < 19 ? "throughput" : "peak_rss";
+  }
+  judge(rows, {});
+  EXPECT_EQ(rows[0].verdict, Verdict::kUndecided);
+  EXPECT_EQ(rows.back().verdict, Verdict::kHigher);
+}
+
 TEST(Verdict, ReferencesAndCopiesTakeNoPart) {
   SummaryOptions options;
   options.without_verdict = {"limit"};
