@@ -263,13 +263,30 @@ RemoteCache* remote_cache() {
   errno = saved_errno;
 }
 
+// The thread frees what it did not allocate: blocks of this class would lie in its lists and hold slabs that it has no use for. Until it
+// allocates of the class each one goes straight to its slab.
+void take_down(Bin& bin) {
+  if (bin.limit == 0 && bin.flushes != 0) return;
+  Heap* heap = heap_of(&bin);
+  Block*& head = head_of(*heap, bin.size_class);
+  Block* lists[] = {head, bin.freed};
+  head = nullptr;
+  bin.freed = nullptr;
+  ++bin.flushes;
+  bin.limit = 0;
+  bin.budget = 0;
+  for (Block* list : lists) heap->give_back_list(list);
+}
+
 // A block of a heap without a thread: its slab becomes this thread's, and so do the frees that follow.
 [[gnu::noinline]] void free_abandoned(void* ptr, std::size_t slice) {
   Slab* slab = slab_of_slice(slice);
   if (!check_block("free", slab, g_region.index_of(slab), ptr)) return;
   const int saved_errno = errno;
   // The slab is the thread's own, too, if the thread has just got the heap that it is in.
-  if (Heap* heap = thread_heap(); heap != nullptr && !owns(slice)) adopt_slab(*heap, slab);
+  if (Heap* heap = thread_heap(); heap != nullptr && !owns(slice)) {
+    if (adopt_slab(*heap, slab)) take_down(heap->bins[slab->size_class]);
+  }
   errno = saved_errno;
   if (owns(slice)) return fast_free(ptr);
   free_remote_rarely(ptr, slice);

@@ -1,5 +1,6 @@
 // Proves that many threads that allocate a little, free it and wait hold little memory together, whatever sizes they used; and that
-// their blocks are sound: each its own, with the contents it was given. Does not prove anything of threads that wait after heavy use.
+// their blocks are sound: each its own, with the contents it was given; that one generation of threads after the other holds no more than
+// the first ones. Does not prove anything of threads that wait after heavy use.
 #include <gtest/gtest.h>
 
 #include <barrier>
@@ -55,6 +56,39 @@ TEST(ManyThreads, HoldLittleTogetherWhileTheyWait) {
   for (const char held : sound) EXPECT_TRUE(held);
   // Stacks and the C library's own included, a page for each class that a thread used would be 20 MB.
   EXPECT_LT(grown, size_t{8} << 20);
+}
+
+size_t active_bytes() {
+  struct os_stats stats = {};
+  EXPECT_TRUE(os_stats(&stats));
+  return stats.active_bytes;
+}
+
+// Blocks of a thread that has ended are freed by one that keeps many blocks of these sizes where it can, and hardly allocates any of
+// them: what lay in its lists would hold the slabs of 20 generations.
+TEST(Generations, HoldNoMoreFromOneToTheNext) {
+  constexpr size_t kSizes[] = {96, 112, 128, 144, 160, 176};
+  constexpr size_t kOfASize = 45;
+  std::vector<void*> blocks(20'000);
+  for (const size_t bytes : kSizes) {
+    for (int round = 0; round < 20; ++round) {
+      for (void*& block : blocks) block = os_malloc(bytes);
+      for (void* block : blocks) os_free(block);
+    }
+  }
+  const auto generation = [&] {
+    for (const size_t bytes : kSizes) os_free(os_malloc(bytes));
+    std::vector<void*> inherited;
+    inherited.reserve(std::size(kSizes) * kOfASize);
+    std::thread([&] {
+      for (size_t i = 0; i < inherited.capacity(); ++i) inherited.push_back(os_malloc(kSizes[i % std::size(kSizes)]));
+    }).join();
+    for (void* block : inherited) os_free(block);
+  };
+  for (int i = 0; i < 5; ++i) generation();
+  const size_t before = active_bytes();
+  for (int i = 0; i < 60; ++i) generation();
+  EXPECT_LE(active_bytes(), before + (size_t{256} << 10));
 }
 
 // What a guest of the nursery allocated comes home from any thread, and its slabs stay there.
