@@ -27,7 +27,8 @@ with (out / "summary.csv").open("w", newline="") as file:
     rows.writerow("workload,threads,metric,allocator,ratio,ratio_low,ratio_high,verdict".split(","))
     for name in subjects:
         ratio = {{"slower20": 1 / 1.02, "slower50": 1 / 1.05}}.get(name, 1.0)
-        verdict = "slower" if ratio < 1 else "{aa_verdict}"
+        verdict = "slower" if ratio < 1 else "faster" if "{aa_verdict}" == "faster" else "same"
+        rows.writerow(["w0", 1, "mean_rss", name, 1.02, 1.01, 1.03, "fatter" if "{aa_verdict}" == "fatter" else "same"])
         for cell in range(10):
             rows.writerow([f"w{{cell}}", 1, "throughput", name, ratio, ratio * 0.99, ratio * 1.01, verdict])
 """
@@ -62,6 +63,12 @@ class Acceptance(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("at most 1 | 20: A/A osmem 1", done.stdout)
         self.assertIn("- A/A osmem 1 copy: w0, 1 threads, throughput faster", done.stdout)
+
+    def test_a_false_difference_of_any_metric_counts(self) -> None:
+        done = self.accept("fatter", "--minutes=30")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("at most 1 | 20: A/A osmem 1", done.stdout)
+        self.assertIn("- A/A osmem 1 copy: w0, 1 threads, mean_rss fatter", done.stdout)
 
     def test_says_when_it_was_cut_short(self) -> None:
         done = self.accept("same", "--minutes=0.0001")
