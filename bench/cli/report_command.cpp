@@ -8,6 +8,7 @@
 #include "bench/cells/layout.hpp"
 #include "bench/cli/measure_words.hpp"
 #include "bench/output/history.hpp"
+#include "bench/output/manifest.hpp"
 #include "bench/output/page.hpp"
 #include "bench/output/run_directory.hpp"
 #include "bench/plan/suite.hpp"
@@ -97,6 +98,9 @@ std::string offer_page(const fs::path& folder, const Report& report) {
   try {
     const fs::path file = folder / "report.html";
     write_whole_file(file, page_of({folder.string()}));
+    if (is_sealed(folder)) {
+      seal(folder);  // with the page
+    }
     return "its charts as a page: " + file.string();
   } catch (const std::exception& error) {  // the run itself is whole
     return fmt::format("no page of its charts ({}); then: {}", error.what(), command);

@@ -56,6 +56,8 @@ ordered_json read_manifest(const fs::path& file) {
 
 }  // namespace
 
+bool is_sealed(const fs::path& folder) { return fs::exists(folder / kName); }
+
 void seal(const fs::path& folder) {
   ordered_json files = ordered_json::object();
   for (const std::string& name : file_names(folder)) {

@@ -11,6 +11,9 @@ namespace bench {
 // Writes manifest.json for the files that lie in the folder now; folders in it (charts) take no part. Throws OutputError.
 void seal(const std::filesystem::path& folder);
 
+// Whether that has been done.
+bool is_sealed(const std::filesystem::path& folder);
+
 // What differs from the manifest, a line each: "samples.csv: changed since it was sealed". Empty: nothing. `unsealed` are files that came
 // later (a report.html, say), which is no difference. Throws UnreadableRun for a folder without a readable manifest.
 struct Inspection {

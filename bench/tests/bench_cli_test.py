@@ -44,6 +44,9 @@ class Whole(BenchTest):
         if (ARGUMENTS.bench.parent.parent / "share/osmem/report/report.html").exists():
             self.assertEqual(told, f"bench: its charts as a page: {page}")
             self.assertIn("Content-Security-Policy", page.read_text())
+            sealed = self.bench("results", "verify", str(self.out))
+            self.assertEqual(sealed.returncode, 0, sealed.stdout)
+            self.assertNotIn("not under the seal", sealed.stdout)
         else:  # a build without node
             self.assertRegex(told, rf"no page of its charts \(.*scripts/setup.sh.*\); then: bench report {self.out}")
             self.assertFalse(page.exists())
