@@ -113,7 +113,8 @@ int conclude_without_report(const RunResult& result) {
 void add_measure_options(CLI::App& command, MeasureWords& words) {
   command.add_option("--allocator", words.allocators, "what to measure: names, all, paths of shared objects, name=path[,ENV=VALUE]")
       ->type_name("A[,B]");
-  command.add_option("--against", words.against, "what to compare with, none for nothing; default: every production allocator found, and the floor")
+  command.add_option("--against", words.against, "what to compare with, none for nothing; default: every production allocator found, and the floor "
+                     "unless the suite says floor=no")
       ->type_name("X[,Y]");
   command.add_option("--repetitions", words.repetitions, "blocks; default: the suite's, 5 for a program")->take_last()->type_name("N");
   command.add_option("--timeout", words.timeout, "seconds after which a process is ended")->take_last()->type_name("SECONDS");

@@ -30,7 +30,7 @@ inline constexpr std::size_t kMostSlackShare = 1024;
 inline constexpr std::uint64_t kDearFaultNs = 4000;
 inline constexpr std::uint64_t kMostDearness = 4;
 // And at least so many pages at the balanced price, in proportion at others: 2 MiB cost as much as 0.05 % of a CPU. mstress with two
-// threads: 128 pages cost it 5,000 to 56,000 faults, 512 pages 1,700 to 4,000, for 4.5 instead of 5.3 MiB.
+// threads: 128 pages cost it 5,000 to 56,000 faults, 512 pages 1,700 to 4,000, for 5.3 instead of 4.4 MiB.
 inline constexpr std::size_t kLeastSlackPages = 512;
 
 // Up to 33 pages the kernel invalidates page by page, above it flushes once: a purge of 34 may cost a tenth of one of 33.
