@@ -11,8 +11,12 @@ namespace {
 using CellKey = std::pair<std::string, int>;
 
 struct CellState {
-  bool failed = false;
-  std::string how;
+  std::set<int> blocks;
+  std::set<int> failed_blocks;
+  std::string how;  // the first of them
+
+  [[nodiscard]] bool failed() const { return !failed_blocks.empty(); }
+  [[nodiscard]] bool mostly_failed() const { return 2 * failed_blocks.size() > blocks.size(); }
 };
 
 std::map<CellKey, CellState> states_of(const Side& side) {
@@ -22,10 +26,14 @@ std::map<CellKey, CellState> states_of(const Side& side) {
       continue;
     }
     CellState& state = states[{sample.workload, sample.threads}];
-    if (sample.status != Status::kOk && !state.failed) {
-      state.failed = true;
+    state.blocks.insert(sample.block);
+    if (sample.status == Status::kOk) {
+      continue;
+    }
+    if (state.failed_blocks.empty()) {
       state.how = std::string(to_string(sample.status)) + (sample.detail.empty() ? "" : ": " + sample.detail);
     }
+    state.failed_blocks.insert(sample.block);
   }
   return states;
 }
@@ -34,10 +42,14 @@ std::optional<Fate> fate_of(const CellState* before, const CellState* after) {
   if (before == nullptr || after == nullptr) {
     return after == nullptr ? Fate::kOnlyBefore : Fate::kOnlyAfter;
   }
-  if (before->failed) {
-    return after->failed ? Fate::kFailedInBoth : Fate::kMended;
+  if (!before->failed()) {
+    return after->failed() ? std::optional(Fate::kBroke) : std::nullopt;
   }
-  return after->failed ? std::optional(Fate::kBroke) : std::nullopt;
+  if (!after->failed()) {
+    return Fate::kMended;
+  }
+  // A failure once in a while does not excuse one that has become the rule.
+  return after->mostly_failed() && !before->mostly_failed() ? Fate::kBroke : Fate::kFailedInBoth;
 }
 
 }  // namespace
@@ -79,7 +91,7 @@ std::vector<CellFate> fates_between(const Side& before, const Side& after) {
       continue;
     }
     const bool one_side = *fate == Fate::kOnlyBefore || *fate == Fate::kOnlyAfter;
-    fates.push_back({key.first, key.second, std::string(after.allocator), *fate, one_side ? "" : is->failed ? is->how : was->how});
+    fates.push_back({key.first, key.second, std::string(after.allocator), *fate, one_side ? "" : is->failed() ? is->how : was->how});
   }
   return fates;
 }

@@ -12,7 +12,7 @@
 namespace bench {
 
 enum class Fate {
-  kBroke,         // passed before, failed after
+  kBroke,         // passed before, failed after; or failed now and then before, in most blocks after
   kMended,        // failed before, passed after
   kFailedInBoth,
   kOnlyBefore,    // not measured after
@@ -36,7 +36,7 @@ struct Side {
   std::string_view allocator;
 };
 
-// Of every cell that at least one side has and that did not pass in both, by name and threads. A cell failed if any of its rows did; one
+// Of every cell that at least one side has and that did not pass in both, by name and threads. A cell failed in a block if any of its rows did; one
 // that was not run counts as lacking. O(samples * log cells).
 std::vector<CellFate> fates_between(const Side& before, const Side& after);
 

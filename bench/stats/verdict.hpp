@@ -4,7 +4,7 @@
 // "Differs" and "same" are claims of their own: Student's t of the mean log-ratio, and two one-sided t tests against the margin. In each
 // family of tests Benjamini's and Hochberg's rule holds the share of wrong claims at 1 - confidence. A difference must be claimed in two
 // families, all candidates' ratios of its metric and all metrics of its allocator; "same" in the first. Ratios of 1 in every block (counts
-// that no allocator has a part in) are no tests. A ratio that could claim both differs. One whose own interval excludes 1 is never the same.
+// that no allocator has a part in) take no part in the second. A ratio that could claim both differs. One whose own interval excludes 1 is never the same.
 #pragma once
 
 #include <span>

@@ -54,11 +54,14 @@ Heap* thread_heap() {
   return heap;
 }
 
+// Instead of a number of flushes: the lists were emptied for what they held, not for their length.
+constexpr std::uint8_t kTakenDown = UINT8_MAX;
+
 // The thread allocates again: freed blocks are worth keeping, and more of them if some had to be given back since the
 // last time. The budget stays limit less length of `freed`.
 void keep_freed_blocks(Heap* heap, Bin& bin) {
   if (bin.flushes == 0) return;
-  heap->keep_more_freed(bin);
+  if (bin.flushes != kTakenDown) heap->keep_more_freed(bin);
   bin.flushes = 0;
   bin.budget += bin.kept_limit - bin.limit;
   bin.limit = bin.kept_limit;
@@ -272,7 +275,7 @@ void take_down(Bin& bin) {
   Block* lists[] = {head, bin.freed};
   head = nullptr;
   bin.freed = nullptr;
-  ++bin.flushes;
+  bin.flushes = kTakenDown;
   bin.limit = 0;
   bin.budget = 0;
   for (Block* list : lists) heap->give_back_list(list);
@@ -345,7 +348,7 @@ namespace {
   // The second time without an allocation of this class in between, or the first time that the longest list is too short or
   // threads are many, the thread is taking something down: blocks kept here would hold slabs back that could go home. From now on each one
   // goes to its slab at once.
-  if (++bin->flushes > 1 || Heap::may_loop(*bin) || threads_are_many()) {
+  if (bin->flushes == kTakenDown || ++bin->flushes > 1 || Heap::may_loop(*bin) || threads_are_many()) {
     bin->limit = 0;
     Block*& head = head_of(*heap, bin->size_class);
     Block* unused = head;

@@ -143,6 +143,7 @@ void read_options() {
   read_flag("OSMEM_LEAKS", g_options.leaks);
   read_flag("OSMEM_VERBOSE", g_options.verbose);
   read_flag("OSMEM_BACKGROUND", g_options.background);
+  read_flag("OSMEM_HUGE_PAGES", g_options.huge_pages);
   read_number("OSMEM_MMAP_THRESHOLD", g_options.mmap_threshold_bytes, std::size_t{1} << 30);
   read_profile();
   read_bytes("OSMEM_MEMORY_PER_CPU", g_options.memory_per_cpu, std::size_t{1} << 20);

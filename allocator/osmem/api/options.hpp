@@ -18,6 +18,7 @@ struct Options {
   std::size_t memory_per_cpu = kBalancedMemoryPerCpu;  // OSMEM_PROFILE=lean|balanced|fast, OSMEM_MEMORY_PER_CPU=BYTES: the price
   std::size_t rss_limit_bytes = SIZE_MAX;       // OSMEM_RSS_LIMIT=BYTES, or the cgroup's where that is less
   bool background = true;                       // OSMEM_BACKGROUND=0|1: a thread may give memory back while nobody calls
+  bool huge_pages = true;                       // OSMEM_HUGE_PAGES=0|1: memory that will be written whole may get huge pages
   StatsAtExit stats = StatsAtExit::kNo;         // OSMEM_STATS=1|json
   bool leaks = false;                           // OSMEM_LEAKS=1
   bool verbose = false;                         // OSMEM_VERBOSE=1: says at start what is in force

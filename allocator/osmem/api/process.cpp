@@ -81,7 +81,7 @@ void in_forked_child() {
 bool start_locked() {
   const int saved_errno = errno;
   read_options();
-  os::use_huge_pages(os::huge_pages_of_system());
+  os::use_huge_pages(os::huge_pages_of_system(), g_options.huge_pages);
   if (!start_region(g_options.heap)) {
     errno = saved_errno;
     return false;

@@ -108,6 +108,8 @@ void* adopt(void* block, const Asked& asked, Contents contents = Contents::kNone
   const Place place = find(block);
   check(place.room_bytes >= asked.size + kTrailerBytes && place.kind != Kind::kInside,
         "malloc: a list of free blocks has been overwritten; it led to", block);
+  // Its link would tell where other blocks lie. A room has 16 bytes at least, so a short block's trailer may lie over it.
+  if (contents == Contents::kNone && place.kind != Kind::kMapping) static_cast<Block*>(block)->next = nullptr;
   write_trailer(place, asked);
   if (place.kind == Kind::kMapping) return block;
   bool was_live = false;
@@ -115,8 +117,6 @@ void* adopt(void* block, const Asked& asked, Contents contents = Contents::kNone
     fast_free(block);
     return out_of_memory();
   }
-  // Its link would tell where other blocks lie.
-  if (contents == Contents::kNone && asked.size >= sizeof(Block)) static_cast<Block*>(block)->next = nullptr;
   check(!was_live, "malloc: a list of free blocks has been overwritten; it led to a live block", block);
   return block;
 }

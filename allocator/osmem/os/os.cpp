@@ -176,9 +176,9 @@ void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes, std::si
   return moved == MAP_FAILED ? nullptr : moved;
 }
 
-void advise_huge(void* address, std::size_t bytes) {
+bool advise_huge(void* address, std::size_t bytes) {
   const KeptErrno kept;
-  madvise(address, bytes, MADV_HUGEPAGE);
+  return g_has_huge && madvise(address, bytes, MADV_HUGEPAGE) == 0;
 }
 
 void refuse_huge(void* address, std::size_t bytes) {
@@ -186,12 +186,10 @@ void refuse_huge(void* address, std::size_t bytes) {
   madvise(address, bytes, MADV_NOHUGEPAGE);
 }
 
-void use_huge_pages(HugePages mode) {
+void use_huge_pages(HugePages mode, bool wanted) {
   g_refuse_huge = mode == HugePages::kUnasked;
-  g_has_huge = mode != HugePages::kNone;
+  g_has_huge = wanted && mode != HugePages::kNone;
 }
-
-bool has_huge_pages() { return g_has_huge; }
 
 void* break_address() {
   const KeptErrno kept;

@@ -54,8 +54,9 @@ bool map_over(void* address, std::size_t bytes);
 // its place within `alignment` (a power of two), so that huge pages stay whole.
 void* remap(void* address, std::size_t old_bytes, std::size_t new_bytes, std::size_t alignment);
 
-// Asks for huge pages: those that lie whole in the range are touched by one fault each. Where there are none nothing happens.
-void advise_huge(void* address, std::size_t bytes);
+// Asks for huge pages: those that lie whole in the range are touched by one fault each, if the system has one left then. False: there
+// are none, or nobody wants them, and nothing happens.
+bool advise_huge(void* address, std::size_t bytes);
 
 // The end of the classic data segment, and its extension by `bytes`; null on failure. Other code may move it, too.
 void* break_address();
@@ -77,11 +78,9 @@ enum class HugePages { kNone, kAsked, kUnasked };
 // Opens a file. kNone, too, where pages are not of 4 KiB.
 HugePages huge_pages_of_system();
 
-// In this mode. From here on what is reserved and mapped gets huge pages only where advise_huge() asks for them. At start.
-void use_huge_pages(HugePages mode);
-
-// Whether advise_huge() can have any effect.
-bool has_huge_pages();
+// In this mode. From here on what is reserved and mapped gets huge pages only where advise_huge() asks for them, and none where they are not
+// `wanted`. At start.
+void use_huge_pages(HugePages mode, bool wanted);
 
 // Milliseconds of a clock that never goes back; coarse (a few ms), cheap (no system call).
 std::uint64_t now_ms();

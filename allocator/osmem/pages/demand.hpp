@@ -80,7 +80,8 @@ class Demand {
   [[nodiscard]] bool has_room(std::size_t pages) const {
     const std::ptrdiff_t demand = peak();
     const std::ptrdiff_t resident = get(needed_) + std::max<std::ptrdiff_t>(get(supply_), 0);
-    return resident + static_cast<std::ptrdiff_t>(pages) <= demand + demand * get(slack_share_) / 1024 && !is_near_limit();
+    const std::ptrdiff_t then = resident + static_cast<std::ptrdiff_t>(pages);
+    return then <= demand + demand * get(slack_share_) / 1024 && (near_limit_pages_ == 0 || then <= near_limit_pages_);
   }
 
   // No more of the free pages could go back: nobody tries again before there are more of them by the slack, or a window has passed.

@@ -210,8 +210,7 @@ Piece map_new(std::size_t bytes, std::size_t alignment) {
 
 // What is not resident of the piece shall be so by huge pages.
 void make_huge(Piece& piece) {
-  os::advise_huge(reinterpret_cast<void*>(piece.address), piece.bytes);
-  piece.huge = true;
+  if (os::advise_huge(reinterpret_cast<void*>(piece.address), piece.bytes)) piece.huge = true;
 }
 
 // What of the piece may hold something reads as zero, and gets small pages. Pages go back rather than are cleared: of a large block that is asked for
@@ -353,10 +352,7 @@ bool extend(const Mapping& old, Mapping& changed) {
     changed.capacity_bytes = bytes;
     moved = os::remap(block, old.capacity_bytes, bytes, alignment);
   }
-  if (moved != nullptr && huge) {
-    os::advise_huge(moved, changed.capacity_bytes);
-    changed.huge = true;
-  }
+  if (moved != nullptr && huge && os::advise_huge(moved, changed.capacity_bytes)) changed.huge = true;
   changed.address = reinterpret_cast<std::uintptr_t>(moved);
   return moved != nullptr;
 }

@@ -139,18 +139,21 @@ PageHeap::Run PageHeap::allocate_locked(const Request& request) {
   return {};
 }
 
-// Where the run touches a huge page first, all of it becomes resident: the rest is supply from then on. A huge page is asked for where
-// that stays within bounds, so from a demand on of which it is no more than the slack.
-void PageHeap::touch_huge(std::uint32_t chunk_index, std::uint32_t first, const Request& request) {
+// Free pages that are about to be handed out. Where they are the first to touch a huge page, all of it becomes resident: the rest is supply
+// from then on. Who will write what it takes (`written`) gets one, where it stays within bounds: so from a demand on of which it is no
+// more than the slack. For others its place has small pages.
+void PageHeap::touch_huge(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool written) {
   Chunk& chunk = chunks_[chunk_index];
-  for (std::uint32_t i = first / kHugePages; i <= (first + request.pages - 1) / kHugePages; ++i) {
+  for (std::uint32_t i = first / kHugePages; i <= (first + pages - 1) / kHugePages; ++i) {
     const std::uint32_t begin = i * kHugePages;
     if (chunk.used.count_range(begin, kHugePages) != 0 || chunk.dirty.count_range(begin, kHugePages) != 0) continue;
     const std::uint32_t page = chunk_index * kPagesPerChunk + begin;
     const bool is_huge = (chunk.huge.load(std::memory_order_relaxed) >> i & 1) != 0;  // relaxed: nobody purges a part of free pages here
-    const bool wanted = demand_->has_room(kHugePages);
-    if (is_huge && !wanted) source_->set_huge(page, false);
-    if (!wanted || (!is_huge && !(request.written && source_->set_huge(page, true)))) continue;
+    if (!written || !demand_->has_room(kHugePages)) {
+      if (is_huge) source_->set_huge(page, false);
+      continue;
+    }
+    if (!is_huge && !source_->set_huge(page, true)) continue;
     set_dirty(chunk_index, begin, kHugePages);
     demand_->unneed(0, kHugePages);
   }
@@ -159,7 +162,7 @@ void PageHeap::touch_huge(std::uint32_t chunk_index, std::uint32_t first, const 
 PageHeap::Run PageHeap::take(std::uint32_t chunk_index, const Fit& fit, const Request& request) {
   Chunk& chunk = chunks_[chunk_index];
   const std::uint32_t pages = request.pages;
-  if (chunk.free_pages >= chunk.dirty_pages + kHugePages && fit.clean_pages != 0) touch_huge(chunk_index, fit.first, request);
+  if (chunk.free_pages >= chunk.dirty_pages + kHugePages) touch_huge(chunk_index, fit.first, pages, request.written);
   const std::uint32_t dirty = chunk.dirty.count_range(fit.first, pages);
   const std::uint64_t touched = dirty == 0 ? 0 : chunk.dirty.bits(fit.first, std::min(pages, kMaxGradualPages));
   chunk.dirty.clear_range(fit.first, pages);
@@ -301,6 +304,7 @@ bool PageHeap::resize(std::uint32_t first_page, std::uint32_t new_pages) {
     set_dirty(place.index, new_end, cut);
   } else {
     const std::uint32_t added = new_end - end;
+    touch_huge(place.index, end, added, false);
     const std::uint32_t dirty = chunk.dirty.count_range(end, added);
     demand_->need(added, dirty);
     chunk.dirty.clear_range(end, added);

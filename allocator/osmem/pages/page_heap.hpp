@@ -50,7 +50,7 @@ struct PageSource {
   // A clock that never goes back.
   std::uint64_t (*now_ms)();
   // Whether the kHugePages pages from there on, a multiple of that number, all free, become resident together at the first touch of
-  // one. False: as you wish, but there is no such thing. Until a part of them goes back: purge() ends it.
+  // one. False: they do not. Until a part of them goes back: purge() ends it.
   bool (*set_huge)(std::uint32_t first_page, bool huge);
 };
 
@@ -74,9 +74,9 @@ struct Chunk {
   bool initialised;
   std::uint16_t freed_at[kPagesPerChunk / kStampPages];  // in units of kStampMs, from some time on; of dirty pages
   // Written by the source, which purges without the lock: bit i, its i-th kHugePages pages become resident together; and bit
-  // kHugeWasCut + i, they did, and have had small pages since a part of them went back.
+  // kHasAdvice + i, the system was told so once, and perhaps the opposite since.
   std::atomic<std::uint8_t> huge;
-  static constexpr std::uint32_t kHugeWasCut = 4;
+  static constexpr std::uint32_t kHasAdvice = 4;
 };
 static_assert(sizeof(Chunk) == 568, "four bit sets of 128 bytes, 16 bytes of counts, 16 stamps, huge pages");
 
@@ -204,7 +204,7 @@ class PageHeap {
   Run allocate_or_grow(const Request& request);
   Run allocate_locked(const Request& request);
   Run take(std::uint32_t chunk_index, const Fit& fit, const Request& request);
-  void touch_huge(std::uint32_t chunk_index, std::uint32_t first, const Request& request);
+  void touch_huge(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages, bool written);
   bool grow(const Request& request);
   void add_free(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);
   void release(std::uint32_t chunk_index, std::uint32_t first, std::uint32_t pages);

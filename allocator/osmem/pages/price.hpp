@@ -65,7 +65,7 @@ class Price {
 
   static std::uint64_t purge_ns_per_page() {
     const os::GivenBack so_far = os::given_back();
-    return so_far.pages == 0 ? 0 : so_far.ns / so_far.pages;
+    return so_far.pages == 0 ? 0 : so_far.ns / (so_far.pages * (os::page_bytes() / kPageBytes));
   }
 
   std::size_t memory_per_cpu_ = kBalancedMemoryPerCpu;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "allocator/osmem/os/os.hpp"
 #include "allocator/osmem/pages/large.hpp"
 
 namespace osmem {
@@ -28,7 +29,7 @@ void set_policy(std::size_t memory_per_cpu, std::size_t limit_bytes) {
 }
 
 void note_fault(std::uint64_t ns) {
-  g_price.note_fault(ns);
+  g_price.note_fault(ns / (os::page_bytes() / kPageBytes));
   set_slack();
 }
 

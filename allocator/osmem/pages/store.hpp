@@ -28,7 +28,7 @@ namespace store {
 // At start: the price of memory in bytes a CPU, and a limit on what is resident in bytes, SIZE_MAX for none.
 void set_policy(std::size_t memory_per_cpu, std::size_t limit_bytes);
 
-// A first touch of a page took so long: what free pages are worth follows.
+// A first touch of a page of the system's took so long: what free pages are worth follows.
 void note_fault(std::uint64_t ns);
 
 // Gives back free pages that are older than `age_ms`, `most_pages` of them or some more; ranges of the page heap that are shorter than

@@ -178,29 +178,29 @@ void purge_slab_books(std::uint32_t chunk) {
   if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
 }
 
-// Huge pages whose places are small ones for good: each may be two mappings more, of 65,530 that a process has.
-constexpr std::size_t kMostCutHugePages = 4096;
-constinit std::atomic<std::size_t> g_cut_huge_pages{0};
+// Places of huge pages with an advice of their own: each may be two mappings more, of 65,530 that a process has.
+constexpr std::size_t kMostAdvised = 16384;
+constinit std::atomic<std::size_t> g_advised{0};
 
-// Relaxed, all of it: a bit guards no data, and the two halves of a chunk are changed by different threads.
+// With the page heap's lock where `huge`: the pages are free. Relaxed, all of it: a bit guards no data, and the two halves of a chunk are changed
+// by different threads.
 bool set_huge(std::uint32_t first_page, bool huge) {
   std::atomic<std::uint8_t>& bits = g_region.chunks[first_page / kPagesPerChunk].huge;
   const std::uint32_t index = first_page % kPagesPerChunk / kHugePages;
   const auto is_huge = static_cast<std::uint8_t>(1U << index);
-  const auto was_cut = static_cast<std::uint8_t>(is_huge << Chunk::kHugeWasCut);
-  if (!os::has_huge_pages()) return false;
+  const auto has_advice = static_cast<std::uint8_t>(is_huge << Chunk::kHasAdvice);
+  void* start = g_region.page_start(first_page);
   if (!huge) {
-    os::refuse_huge(g_region.page_start(first_page), kHugePageBytes);
-    bits.fetch_and(static_cast<std::uint8_t>(~is_huge), std::memory_order_relaxed);  // relaxed: see above
-    if ((bits.fetch_or(was_cut, std::memory_order_relaxed) & was_cut) == 0) g_cut_huge_pages.fetch_add(1, std::memory_order_relaxed);
+    os::refuse_huge(start, kHugePageBytes);
+    bits.fetch_or(has_advice, std::memory_order_relaxed);  // relaxed, and below: see above
+    bits.fetch_and(static_cast<std::uint8_t>(~is_huge), std::memory_order_relaxed);
     return true;
   }
-  if (g_cut_huge_pages.load(std::memory_order_relaxed) >= kMostCutHugePages) return false;
-  os::advise_huge(g_region.page_start(first_page), kHugePageBytes);
-  if ((bits.fetch_and(static_cast<std::uint8_t>(~was_cut), std::memory_order_relaxed) & was_cut) != 0) {
-    g_cut_huge_pages.fetch_sub(1, std::memory_order_relaxed);
-  }
-  bits.fetch_or(is_huge, std::memory_order_relaxed);
+  const bool advised = (bits.load(std::memory_order_relaxed) & has_advice) != 0;  // relaxed: see above
+  if (!advised && g_advised.load(std::memory_order_relaxed) >= kMostAdvised) return false;
+  if (!os::advise_huge(start, kHugePageBytes)) return false;
+  if (!advised) g_advised.fetch_add(1, std::memory_order_relaxed);
+  bits.fetch_or(static_cast<std::uint8_t>(is_huge | has_advice), std::memory_order_relaxed);
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -139,6 +140,23 @@ TEST_F(HugePages, AreForSmallBlocksOnceTheyAreMany) {
   EXPECT_LT(resident_bytes() - resident_before, 64 * kMiB + more.size() * sizeof(void*) + 4 * kMiB) << "one more than needed at most";
   blocks.insert(blocks.end(), more.begin(), more.end());
   for (void* block : blocks) os_free(block);
+}
+
+// Run once more with OSMEM_HUGE_PAGES=0.
+TEST_F(HugePages, AreHadUnlessTheyAreNotWanted) {
+  const bool wanted = std::getenv("OSMEM_HUGE_PAGES") == nullptr;
+  write_whole_and_free(kBytes, 3);
+  auto* large = static_cast<char*>(os_malloc(kBytes));
+  ASSERT_NE(large, nullptr);
+  std::memset(large, 1, kBytes);
+  const std::vector<void*> blocks = fill_with_small_blocks(64 * kMiB);
+  if (wanted) {
+    EXPECT_GT(rollup_bytes("AnonHugePages:"), 32 * kMiB);
+  } else {
+    EXPECT_EQ(rollup_bytes("AnonHugePages:"), 0u);
+  }
+  for (void* block : blocks) os_free(block);
+  os_free(large);
 }
 
 TEST_F(HugePages, OfSmallBlocksGoBackInPart) {

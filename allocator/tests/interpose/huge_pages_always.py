@@ -1,5 +1,5 @@
-"""Proves that a program holds no more with huge pages always on than with none: its peak and what it holds at the end are at most 5 % and
-512 KiB more. Programs: small blocks and long ones touched at their front in CPython, 64 threads with a few small blocks each.
+"""Proves that a program holds hardly more with huge pages always on than with none: its peak and what it holds at the end are at most 5 %
+and one huge page more, which the heap may have begun (allocator/osmem/decisions/huge-pages.md). Programs: small blocks and long ones touched at their front in CPython, 64 threads with a few small blocks each.
 Switches the mode of the system and restores it; skipped (77) where that is not allowed. Argument: the library."""
 import os
 import subprocess
@@ -58,7 +58,7 @@ def main():
     failed = False
     for name in PROGRAMS:
         print(f"{name}: peak and last RSS in kB: never {never[name]}, always {always[name]}")
-        failed |= any(b > a * 1.05 + 512 for a, b in zip(never[name], always[name]))
+        failed |= any(b > a * 1.05 + 2048 for a, b in zip(never[name], always[name]))
     return 1 if failed else 0
 
 

@@ -4,6 +4,7 @@
  * only that they allow no more of what malloc might ask for. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -76,6 +77,27 @@ static int churn(void) {
   return failed;
 }
 
+/* 64 MiB of small blocks, so many that huge pages are asked for, and a part of them given back. */
+static void churn_small(void) {
+  enum { kSmall = 112, kCount = (64 << 20) / kSmall };
+  void** blocks = malloc(kCount * sizeof *blocks);
+  CHECK(blocks != NULL);
+  for (size_t i = 0; i < kCount; i++) {
+    blocks[i] = malloc(kSmall);
+    CHECK(blocks[i] != NULL);
+    memset(blocks[i], (int)(i % 251), kSmall);
+  }
+  for (size_t i = 0; i < kCount; i++) {
+    if (i % 1000 != 0) free(blocks[i]);
+  }
+  malloc_trim(0);
+  for (size_t i = 0; i < kCount; i += 1000) {
+    CHECK(((unsigned char*)blocks[i])[kSmall - 1] == i % 251);
+    free(blocks[i]);
+  }
+  free(blocks);
+}
+
 /* What OpenSSH's filter for the part before authentication lets through, as far as memory, time and output go. */
 static void only_calls_that_openssh_allows(void) {
   static const int kCalls[] = {SYS_brk,     SYS_clock_gettime, SYS_exit_group, SYS_futex, SYS_getpid, SYS_madvise, SYS_mmap,
@@ -96,6 +118,25 @@ static void no_mincore(void) {
 static void madvise_is_refused(void) {
   refuse(SYS_madvise);
   CHECK(churn() == 0);
+  churn_small();
+}
+/* A filter that knows the older kinds of advice alone, as those of services do that look at arguments. */
+static void only_old_advice(void) {
+  enum { kAdvice = offsetof(struct seccomp_data, args[2]), kFree = 8 };
+  static const struct sock_filter kFilter[] = {
+      LOAD_CALL,
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAdvice),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kFree, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {sizeof kFilter / sizeof *kFilter, (struct sock_filter*)kFilter};
+  CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  CHECK(churn() == 0);
+  churn_small();
 }
 static void mremap_is_refused(void) {
   refuse(SYS_mremap);
@@ -108,7 +149,7 @@ static void munmap_is_refused(void) {
 
 #define CASE(name) {#name, name}
 static const struct check_case kCases[] = {
-    CASE(only_calls_that_openssh_allows), CASE(no_mincore), CASE(madvise_is_refused),
+    CASE(only_calls_that_openssh_allows), CASE(no_mincore), CASE(madvise_is_refused), CASE(only_old_advice),
     CASE(mremap_is_refused), CASE(munmap_is_refused),
 };
 

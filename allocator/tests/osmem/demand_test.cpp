@@ -226,6 +226,7 @@ class HugePagesOfTheHeap : public FreePages {
   void SetUp() override {
     FreePages::SetUp();
     source_.give_exactly();
+    source_.mark_huge_in(chunks_.get());
     ASSERT_TRUE(heap_.allocate(kPagesPerChunk, kPagesPerChunk).found);
   }
   void need_much() { demand_.need(kPagesBefore, 0); }
@@ -271,6 +272,52 @@ TEST_F(HugePagesOfTheHeap, GoBackWithWhatNobodyTook) {
   EXPECT_EQ(heap_.purge(SIZE_MAX, 0, 1), osmem::kHugePages);
   EXPECT_EQ(demand_.supply(), 0u);
   heap_.check_invariants();
+}
+
+// One that went back whole becomes resident whole again.
+class HugePagesThatWentBack : public HugePagesOfTheHeap {
+ protected:
+  void SetUp() override {
+    HugePagesOfTheHeap::SetUp();
+    need_much();
+    const PageHeap::Run slab = slab_in_a_fresh_chunk();
+    place_ = slab.first_page;
+    ASSERT_TRUE(heap_.free_gradual(slab.first_page, slab.touched_pages));
+    ASSERT_EQ(heap_.purge(SIZE_MAX, 0, 1), osmem::kHugePages);
+    ASSERT_EQ(demand_.supply(), 0u);
+  }
+  uint32_t place_ = 0;
+};
+
+TEST_F(HugePagesThatWentBack, AreCountedWhereASlabTouchesThemAgain) {
+  ASSERT_EQ(slab_in_a_fresh_chunk().first_page, place_);
+  EXPECT_EQ(demand_.supply(), osmem::kHugePages);
+  EXPECT_EQ(source_.huge_pages(), 1) << "it is one still";
+}
+
+TEST_F(HugePagesThatWentBack, EndWhereARunTouchesThem) {
+  ASSERT_EQ(heap_.allocate(kSlabPages, kPagesPerChunk).first_page, place_);
+  EXPECT_EQ(source_.small_pages(), 1);
+  EXPECT_EQ(demand_.supply(), 0u);
+}
+
+TEST_F(HugePagesThatWentBack, EndWhereTheSlackIsUsedUp) {
+  demand_.unneed(0, kPagesBefore / 8);
+  ASSERT_EQ(slab_in_a_fresh_chunk().first_page, place_);
+  EXPECT_EQ(source_.small_pages(), 1);
+}
+
+TEST_F(HugePagesThatWentBack, EndWhereARunGrowsIntoThem) {
+  constexpr uint32_t kHalf = osmem::kHugePages;
+  const PageHeap::Run front = heap_.allocate(kHalf, kPagesPerChunk);
+  ASSERT_EQ(front.first_page, place_);
+  ASSERT_EQ(heap_.allocate_gradual(kSlabPages, kHalf, kSlabPages).first_page, place_ + kHalf);
+  ASSERT_EQ(source_.huge_pages(), 2);
+  ASSERT_TRUE(heap_.free_gradual(place_ + kHalf, 0));
+  ASSERT_EQ(heap_.purge(SIZE_MAX, 0, 1), kHalf - kSlabPages);
+  const int small_before = source_.small_pages();
+  ASSERT_TRUE(heap_.resize(place_, kHalf + 8));
+  EXPECT_EQ(source_.small_pages(), small_before + 1);
 }
 
 class Bounds : public testing::Test {

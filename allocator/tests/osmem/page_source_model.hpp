@@ -59,11 +59,19 @@ class SourceModel {
     return true;
   }
 
+  // Which huge pages there are is written into these chunks, as a source does.
+  void mark_huge_in(osmem::Chunk* chunks) { chunks_ = chunks; }
+
   // At the first touch of one the pages are resident, all of them: here at once.
   bool set_huge(uint32_t first, bool huge) {
-    if (!huge || refuses()) return false;
-    std::fill_n(dirty_.begin() + first, osmem::kHugePages, true);
-    huge_pages_++;
+    if (huge && refuses()) return false;
+    const auto bit = static_cast<uint8_t>(1U << (first % osmem::kPagesPerChunk / osmem::kHugePages));
+    if (chunks_ != nullptr) {
+      auto& bits = chunks_[first / osmem::kPagesPerChunk].huge;
+      bits = static_cast<uint8_t>(huge ? bits | bit : bits & ~bit);
+    }
+    if (huge) std::fill_n(dirty_.begin() + first, osmem::kHugePages, true);
+    (huge ? huge_pages_ : small_pages_)++;
     return true;
   }
 
@@ -79,6 +87,7 @@ class SourceModel {
   void pass_ms(uint64_t ms) { now_ms_ += ms; }
   int purge_calls() const { return purge_calls_; }
   int huge_pages() const { return huge_pages_; }
+  int small_pages() const { return small_pages_; }  // places that shall have these again
   int emptied_chunks() const { return emptied_chunks_; }   // purged in one call
   const std::vector<osmem::PageRange>& given() const { return given_; }
 
@@ -96,6 +105,8 @@ class SourceModel {
   uint64_t purged_pages_ = 0;
   int emptied_chunks_ = 0;
   int huge_pages_ = 0;
+  int small_pages_ = 0;
+  osmem::Chunk* chunks_ = nullptr;
   bool exact_ = false;
 };
 
