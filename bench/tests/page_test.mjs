@@ -135,7 +135,7 @@ const tests = {
     assert.match(await page.locator(chart).getAttribute("aria-label"), /^Share of malloc in larson:max=2000 /); // which has no frees
     assert.equal(await page.evaluate(() => document.activeElement.id), "choose-cell");
     await page.uncheck("input[data-choice=allocators][value=osmem]");
-    await page.waitForSelector(`${chart}:not([aria-label*=osmem])`);  // not by a function: the policy of the page forbids eval
+    await page.waitForSelector(`${chart}:not([aria-label*=osmem])`);  // waiting by a function stood still here at times
     assert.match(await hash(page), /cell=larson:max=2000.*call=free/);
     const address = page.url();
     await page.goto("about:blank");

@@ -91,7 +91,7 @@ TEST_P(Suites, NameEachWorkloadOnceWithParametersItAccepts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Suites,
-                         ::testing::Values("quick", "standard", "full", "ladder", "fragmentation",
+                         ::testing::Values("quick", "standard", "real", "full", "ladder", "fragmentation",
                                            "scaling", "server", "smoke", "traces"),
                          [](const auto& suite) { return std::string(suite.param); });
 
