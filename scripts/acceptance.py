@@ -66,12 +66,15 @@ class Answers:
 
 
 def library_of(bench: Path, allocator: str) -> Path | None:
-    """As `bench list allocators` finds it."""
+    """As `bench list allocators` finds it: a name, and behind it or in the indented lines below it a path."""
     done = subprocess.run([bench, "list", "allocators"], capture_output=True, text=True, check=True)
+    name = ""
     for line in done.stdout.splitlines():
         words = line.split()
+        if words and not line.startswith(" "):
+            name = words[0]
         paths = [word for word in words if word.startswith("/") and ".so" in word]
-        if words and words[0] == allocator and paths:
+        if name == allocator and paths:
             return Path(paths[0])
     return None
 

@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 FAKE_BENCH = """#!{python}
 import csv, json, pathlib, sys
 if sys.argv[1] == "list":
-    print("osmem 1 {library}")
+    print("ALLOCATOR ROLE VERSION\\nglibc production 2\\n  the C library\\nosmem ours 1\\n  built here;\\n    {library}")
     sys.exit(0)
 words = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[2:])
 out = pathlib.Path(words["out"])
