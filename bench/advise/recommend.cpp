@@ -49,7 +49,7 @@ std::string gain_text(const Findings& findings, const Summary& row) {
   const auto side = [&](double ratio) { return std::abs((ratio - 1) * 100); };
   std::string interval;
   if (row.ratio_interval) {
-    const auto [least, most] = std::minmax(side(row.ratio_interval->low), side(row.ratio_interval->high));
+    const auto [least, most] = std::minmax({side(row.ratio_interval->low), side(row.ratio_interval->high)});  // values, not references
     interval = fmt::format(" ({:.1f} to {:.1f})", least, most);
   }
   return fmt::format("{:.1f} %{} {} {}", std::abs(change), interval, change < 0 ? "less" : "more", metric_title(findings, row.metric));
