@@ -9,7 +9,7 @@
 It asks for: at most one A/A table with a false difference, of any metric that gets a verdict; 99 % and 50 % of single-thread cells that see 5 % and
 2 %; coverage between 93 and 97 %. About an hour; --minutes shortens it: fewer tables, and the report says how many of 20 they are.
 
-Writes report.md, tables.csv (a row a table) and ratios.csv (a row a ratio) to --out. Exit 1 if an answer is no, 3 if a run failed.
+Writes report.md, environment.json, tables.csv (a row a table) and ratios.csv (a row a ratio) to --out. Exit 1 if an answer is no, 3 if a run failed.
 """
 
 from __future__ import annotations
@@ -223,6 +223,7 @@ def report(answers: Answers, arguments: argparse.Namespace, environment: dict) -
 def write(answers: Answers, arguments: argparse.Namespace, environment: dict) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "report.md").write_text(report(answers, arguments, environment), encoding="utf-8")
+    (arguments.out / "environment.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
     with (arguments.out / "tables.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, list(answers.tables[0]), lineterminator="\n")
         rows.writeheader()

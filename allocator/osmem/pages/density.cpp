@@ -41,11 +41,13 @@ bool Density::look(const void* block, std::size_t bytes, bool zeroed, bool huge)
   for (std::uint32_t i = 0; i < places; ++i, random = random * 1664525U + 1013904223U) {
     const std::size_t page = i * stride + (random >> 8) % stride;
     if (holds_something(static_cast<const std::byte*>(block) + page * kPageBytes)) continue;
+    // Relaxed, and below: guesses, which two threads may mix up.
     kind.seen.store(0, std::memory_order_relaxed);
     const std::uint32_t doublings = kind.doublings.load(std::memory_order_relaxed);
     if (huge && doublings < kMostDoublings) kind.doublings.store(doublings + 1, std::memory_order_relaxed);
     return false;
   }
+  // Relaxed: as above.
   const std::uint32_t seen = kind.seen.load(std::memory_order_relaxed);
   if (seen < kDenseBlocks << kMostDoublings) kind.seen.store(seen + 1, std::memory_order_relaxed);
   return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "allocator/osmem/base/fork_order.hpp"
+#include "allocator/osmem/base/tuning.hpp"
 #include "allocator/osmem/os/os.hpp"
 
 namespace osmem {
@@ -178,8 +179,7 @@ void purge_slab_books(std::uint32_t chunk) {
   if (kBytes % os::page_bytes() == 0) os::purge(first, kBytes);
 }
 
-// Places of huge pages with an advice of their own: each may be two mappings more, of 65,530 that a process has.
-constexpr std::size_t kMostAdvised = 16384;
+// Places of huge pages with an advice of their own.
 constinit std::atomic<std::size_t> g_advised{0};
 
 // With the page heap's lock where `huge`: the pages are free. Relaxed, all of it: a bit guards no data, and the two halves of a chunk are changed
@@ -197,6 +197,7 @@ bool set_huge(std::uint32_t first_page, bool huge) {
     return true;
   }
   const bool advised = (bits.load(std::memory_order_relaxed) & has_advice) != 0;  // relaxed: see above
+  // Relaxed, and below: a figure, and bits as above.
   if (!advised && g_advised.load(std::memory_order_relaxed) >= kMostAdvised) return false;
   if (!os::advise_huge(start, kHugePageBytes)) return false;
   if (!advised) g_advised.fetch_add(1, std::memory_order_relaxed);
